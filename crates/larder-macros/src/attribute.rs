@@ -1,0 +1,99 @@
+//! From an attribute to tokens, and what is left of the function when something is wrong.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{ItemFn, ItemImpl, ItemTrait, TraitItemFn};
+
+use crate::args::Args;
+use crate::edges;
+use crate::expand::{self, Does, Unit};
+use crate::key::KeyModel;
+use crate::model::{Attributes, Function};
+use crate::validate;
+
+pub(crate) fn cached(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let function = match function("cached", &item) {
+        Ok(function) => function,
+        Err(error) => return beside(&error, &item),
+    };
+    match entry(attribute, &function, Does::Read) {
+        Ok(expanded) => expanded,
+        Err(error) => {
+            let handle = bare_handle(&function);
+            let function = plain(&function);
+            beside(&error, &quote!(#function #handle))
+        }
+    }
+}
+
+pub(crate) fn cache_put(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let expanded = function("cache_put", &item)
+        .and_then(|function| entry(attribute, &function, Does::Put));
+    expanded.unwrap_or_else(|error| beside(&error, &item))
+}
+
+pub(crate) fn invalidates(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let expanded = function("invalidates", &item)
+        .and_then(|function| edges::expand(attribute, function));
+    expanded.unwrap_or_else(|error| beside(&error, &item))
+}
+
+fn entry(attribute: TokenStream, item: &ItemFn, does: Does) -> syn::Result<TokenStream> {
+    let args = Args::parse(attribute)?;
+    let function = Function::new(item.clone(), &args);
+    validate::entry(&args, &function, does)?;
+    let key = KeyModel::new(&args, &function)?;
+    let attributes = Attributes::sort(&item.attrs);
+    Ok(expand::expand(&Unit { args: &args, function: &function, key: &key, attributes, does }))
+}
+
+/// The function under the attribute, or what to do instead.
+fn function(attribute: &str, item: &TokenStream) -> syn::Result<ItemFn> {
+    let error = match syn::parse2::<ItemFn>(item.clone()) {
+        Ok(function) => return Ok(function),
+        Err(error) => error,
+    };
+    if let Ok(declared) = syn::parse2::<TraitItemFn>(item.clone()) {
+        let message = format!(
+            "`{}` has no body: put `#[{attribute}]` on the method in the `impl`, with `no_handle`",
+            declared.sig.ident
+        );
+        return Err(syn::Error::new_spanned(declared.sig, message));
+    }
+    let (what, where_) = if syn::parse2::<ItemImpl>(item.clone()).is_ok() {
+        ("an `impl`", "on each method")
+    } else if syn::parse2::<ItemTrait>(item.clone()).is_ok() {
+        ("a trait", "on the methods of an `impl`")
+    } else {
+        ("this item", "on a function")
+    };
+    let message = format!("`#[{attribute}]` does nothing for {what}: put it {where_}");
+    match syn::parse2::<syn::Item>(item.clone()) {
+        Ok(_) => Err(syn::Error::new(proc_macro2::Span::call_site(), message)),
+        Err(_) => Err(error),
+    }
+}
+
+fn beside(error: &syn::Error, item: &TokenStream) -> TokenStream {
+    let errors = error.to_compile_error();
+    quote!(#errors #item)
+}
+
+/// The function as it was, so that calls of it are no errors of their own.
+fn plain(function: &ItemFn) -> TokenStream {
+    let mut function = function.clone();
+    function.attrs.retain(|attribute| {
+        let name = attribute.path().segments.last().map(|last| last.ident.to_string());
+        !name.is_some_and(|name| crate::model::INNER.contains(&name.as_str()) || name == "cached")
+    });
+    quote!(#[allow(dead_code)] #function)
+}
+
+/// An empty handle, if the function is certainly a free one.
+fn bare_handle(function: &ItemFn) -> Option<TokenStream> {
+    if function.sig.receiver().is_some() || crate::tokens::self_type(function).is_some() {
+        return None;
+    }
+    let (visibility, name) = (&function.vis, &function.sig.ident);
+    Some(quote!(#[doc(hidden)] #[allow(dead_code, non_camel_case_types)] #visibility enum #name {}))
+}

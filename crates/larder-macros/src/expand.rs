@@ -1,0 +1,225 @@
+//! From the model to tokens. Sync and async come from the same code.
+
+mod background;
+mod fill;
+mod free;
+mod inline;
+mod method;
+mod parts;
+mod start;
+mod wrapper;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
+use syn::{FnArg, Pat, Signature};
+
+use crate::args::Args;
+use crate::generics;
+use crate::key::KeyModel;
+use crate::model::{Attributes, Function, Taken};
+
+/// Everything an expansion is made from.
+pub(crate) struct Unit<'a> {
+    pub(crate) args: &'a Args,
+    pub(crate) function: &'a Function,
+    pub(crate) key: &'a KeyModel,
+    pub(crate) attributes: Attributes,
+    pub(crate) does: Does,
+}
+
+/// What the attribute makes of the function.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Does {
+    /// `#[cached]`
+    Read,
+    /// `#[cache_put]`
+    Put,
+}
+
+/// `#[cached]` and `#[cache_put]`
+pub(crate) fn expand(unit: &Unit<'_>) -> TokenStream {
+    if unit.is_inline() {
+        return inline::function(unit);
+    }
+    let function = wrapper::function(unit);
+    let handle = if unit.in_type() { method::handle(unit) } else { free::handle(unit) };
+    quote!(#function #handle)
+}
+
+impl Unit<'_> {
+    /// Whether everything stands in the function itself.
+    fn is_inline(&self) -> bool {
+        self.args.no_handle.is_some() || self.does == Does::Put
+    }
+
+    /// Whether the function stands in an `impl`.
+    fn in_type(&self) -> bool {
+        self.function.receiver.is_some() || self.args.associated.is_some()
+    }
+
+    /// What the generated functions belong to, as seen from the user's function.
+    fn owner(&self) -> TokenStream {
+        if self.in_type() { quote!(Self) } else { self.function.name().to_token_stream() }
+    }
+
+    /// The name of a generated function: `__key` in a handle, `__larder_user_key` in the user's type.
+    fn hidden(&self, what: &str) -> Ident {
+        if self.in_type() {
+            self.function.hidden(what)
+        } else {
+            format_ident!("__{what}", span = self.function.name().span())
+        }
+    }
+
+    /// The function that holds the body.
+    fn uncached(&self) -> Ident {
+        if self.in_type() {
+            self.function.hidden("uncached")
+        } else {
+            format_ident!("uncached", span = self.function.name().span())
+        }
+    }
+
+    /// The user's signature, with another name and with arguments in front of the user's own.
+    fn signature(&self, name: &Ident, first: &[TokenStream]) -> Signature {
+        let mut signature = without_attributes(&self.function.item.sig);
+        signature.ident = name.clone();
+        let at = usize::from(self.function.receiver.is_some());
+        for (offset, argument) in first.iter().enumerate() {
+            signature.inputs.insert(at + offset, syn::parse_quote!(#argument));
+        }
+        signature
+    }
+
+    /// A call of a function with the user's signature.
+    fn call(&self, path: &TokenStream, receiver: Option<&TokenStream>, first: &[TokenStream]) -> TokenStream {
+        let names = self.function.names();
+        let turbofish = generics::turbofish(&self.function.item.sig.generics);
+        let receiver = receiver.map(|receiver| quote!(#receiver,));
+        quote!(#path #turbofish(#receiver #(#first,)* #(#names),*))
+    }
+
+    /// A shared reference to `self`, in the user's function.
+    fn self_reference(&self) -> Option<TokenStream> {
+        let token = self.function.self_token()?;
+        Some(match self.function.receiver? {
+            Taken::Shared => token,
+            Taken::Owned => quote!(&#token),
+            Taken::SharedPointer => quote!(&**#token),
+            Taken::Unique | Taken::Pointer | Taken::Other => quote!(&*#token),
+        })
+    }
+
+    /// The generics that a function over the used arguments needs.
+    fn key_generics(&self) -> syn::Generics {
+        let types = self.used().map(|argument| &argument.ty);
+        let cache = &self.args.cache;
+        generics::needed_by(&self.function.item.sig.generics, &quote!(#(#types)* #cache))
+    }
+
+    fn used(&self) -> impl Iterator<Item = &crate::model::Argument> {
+        self.key.used.iter().map(|at| &self.function.arguments[*at])
+    }
+
+    /// The type of what is kept.
+    fn value_type(&self) -> TokenStream {
+        let (library, shape, output) =
+            (&self.function.library, self.function.shape_type(), &self.function.output);
+        quote!(<#shape as #library::__private::Shape<#output>>::Value)
+    }
+
+    /// `async`, if the function is.
+    fn asyncness(&self) -> TokenStream {
+        self.function.item.sig.asyncness.to_token_stream()
+    }
+
+    /// Ends a future of the library in the way of the function: awaited, or driven on this thread.
+    fn drive(&self, future: TokenStream) -> TokenStream {
+        let library = &self.function.library;
+        if self.function.is_async() {
+            quote!(#future.await)
+        } else {
+            quote!(#library::__private::wait(#future))
+        }
+    }
+}
+
+pub(crate) use inline::body;
+
+/// A local name that no expression of the user can see.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The function's name as its users write it.
+pub(crate) fn plain_name(function: &Function) -> String {
+    function.name().unraw().to_string()
+}
+
+fn without_attributes(signature: &Signature) -> Signature {
+    let mut signature = signature.clone();
+    for input in &mut signature.inputs {
+        match input {
+            FnArg::Receiver(receiver) => {
+                receiver.attrs.clear();
+                receiver.mutability = None;
+            }
+            FnArg::Typed(typed) => {
+                typed.attrs.clear();
+                if let Pat::Ident(pattern) = &mut *typed.pat {
+                    pattern.mutability = None;
+                }
+            }
+        }
+    }
+    signature
+}
+
+/// Lints that the signature of a generated function may trip, and that the user cannot mend there.
+pub(crate) fn signature_lints() -> TokenStream {
+    quote! {
+        #[allow(
+            dead_code,
+            missing_docs,
+            private_bounds,
+            private_interfaces,
+            single_use_lifetimes,
+            unreachable_pub,
+            clippy::future_not_send,
+            clippy::missing_errors_doc,
+            clippy::missing_panics_doc,
+            clippy::must_use_candidate,
+            clippy::needless_lifetimes,
+            clippy::needless_pass_by_value,
+            clippy::needless_pass_by_ref_mut,
+            clippy::ptr_arg,
+            clippy::too_many_arguments,
+            clippy::trivially_copy_pass_by_ref,
+            clippy::type_complexity,
+            clippy::unused_async,
+            clippy::used_underscore_binding,
+            clippy::wrong_self_convention
+        )]
+    }
+}
+
+/// Lints for functions that hold nothing of the user's.
+pub(crate) fn all_lints() -> TokenStream {
+    quote! {
+        #[allow(
+            dead_code,
+            missing_docs,
+            private_bounds,
+            private_interfaces,
+            single_use_lifetimes,
+            unreachable_pub,
+            unused_mut,
+            unused_variables,
+            clippy::all,
+            clippy::nursery,
+            clippy::pedantic,
+            clippy::restriction
+        )]
+    }
+}

@@ -1,0 +1,206 @@
+//! The handle of a free function: an empty type with the function's name.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{FnArg, Signature};
+
+use super::{Unit, local, plain_name};
+use crate::key::View;
+
+/// Output:
+///
+/// ```text
+/// /// Handle of the cached function `user`. ..
+/// enum user {}
+/// impl user { async fn uncached(id: u64) -> io::Result<User> { load(id).await } }
+/// impl user { fn __site(); fn __key(); fn __fill(); fn key(); fn peek(); fn put(); .. }
+/// ```
+pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
+    let (name, visibility) = (unit.function.name(), &unit.function.item.vis);
+    let conditions = &unit.attributes.conditions;
+    let uncached = unit.uncached_function(visibility);
+    let hidden = [
+        unit.site_function(),
+        unit.policy_function(),
+        unit.key_function(),
+        unit.fill_function(),
+        unit.parts(),
+    ];
+    let (key, peek, put) = (key(unit), peek(unit), put(unit));
+    let (refresh, invalidate, explain) = (refresh(unit), invalidate(unit), explain(unit));
+    let stats = stats(unit);
+    let title = format!(
+        "Handle of the cached function `{0}`: `{0}::invalidate(..)` and its siblings take the arguments of the function.",
+        plain_name(unit.function)
+    );
+    let lints = super::all_lints();
+    quote! {
+        #(#conditions)*
+        #[doc = #title]
+        #[allow(dead_code, non_camel_case_types, unreachable_pub, missing_debug_implementations, missing_copy_implementations, clippy::all, clippy::pedantic, clippy::restriction)]
+        #visibility enum #name {}
+
+        #(#conditions)*
+        impl #name { #uncached }
+
+        #(#conditions)*
+        #lints
+        impl #name { #(#hidden)* #key #peek #put #refresh #invalidate #explain #stats }
+    }
+}
+
+impl Unit<'_> {
+    /// The function with the body, exactly as it was written.
+    pub(super) fn uncached_function(&self, visibility: &syn::Visibility) -> TokenStream {
+        let mut signature = self.function.item.sig.clone();
+        signature.ident = self.uncached();
+        let (attributes, block) = (&self.attributes.body, &self.function.item.block);
+        let lints = super::signature_lints();
+        let doc = format!("Runs the body of `{}`, without reading or writing the cache.", plain_name(self.function));
+        quote! {
+            #[doc = #doc]
+            #lints
+            #(#attributes)*
+            #visibility #signature #block
+        }
+    }
+
+    /// The signature of a handle's method: the function's arguments, and then `last`.
+    fn method(&self, name: &str, last: Option<TokenStream>, output: &TokenStream) -> Signature {
+        let ident = format_ident!("{name}", span = self.function.name().span());
+        let mut signature = self.signature(&ident, &[]);
+        signature.output = syn::parse_quote!(-> #output);
+        if let Some(last) = last {
+            let last: FnArg = syn::parse_quote!(#last);
+            signature.inputs.push(last);
+        }
+        signature
+    }
+
+    /// A method that ends in a call of the library with the cache and the key.
+    fn asks(&self, doc: &str, signature: &Signature, call: TokenStream) -> TokenStream {
+        let visibility = &self.function.item.vis;
+        let bind_cache = self.bind_cache(View::Signature);
+        let (key, render) = (local("__key"), self.key_call());
+        let call = self.drive(call);
+        quote! {
+            #[doc = #doc]
+            #visibility #signature {
+                #bind_cache
+                let #key = #render;
+                #call
+            }
+        }
+    }
+}
+
+fn key(unit: &Unit<'_>) -> TokenStream {
+    let library = &unit.function.library;
+    let mut signature = unit.method("key", None, &quote!(#library::Key));
+    signature.asyncness = None;
+    let visibility = &unit.function.item.vis;
+    let bind_cache = unit.bind_cache(View::Signature);
+    let render = unit.key_call();
+    quote! {
+        #[doc = "The key of the entry for these arguments."]
+        #[must_use]
+        #visibility #signature {
+            #bind_cache
+            #render.to_key()
+        }
+    }
+}
+
+fn peek(unit: &Unit<'_>) -> TokenStream {
+    let library = &unit.function.library;
+    let (shape, output, value) = (unit.function.shape_type(), &unit.function.output, unit.value_type());
+    let (cache, key) = (local("__cache"), local("__key"));
+    let result = quote!(#library::Result<::core::option::Option<#value>>);
+    unit.asks(
+        "The kept value, if there is one; the body does not run.",
+        &unit.method("peek", None, &result),
+        quote!(#library::__private::peek::<#shape, #output>(#cache, #key)),
+    )
+}
+
+fn put(unit: &Unit<'_>) -> TokenStream {
+    let library = &unit.function.library;
+    let (shape, output, value) = (unit.function.shape_type(), &unit.function.output, unit.value_type());
+    let (cache, key, given) = (local("__cache"), local("__key"), local("value"));
+    let (plan, settle) = (unit.plan(), unit.settle_put());
+    let (before_plan, before_settle) = (plan.before, settle.before);
+    let (plan, settle) = (plan.closure, settle.closure);
+    let site = unit.hidden("site");
+    let signature = unit.method("put", Some(quote!(#given: #value)), &quote!(#library::Result<()>));
+    let call = unit.drive(quote! {
+        #library::__private::put::<#shape, #output>(
+            #cache, Self::#site(), #key, #plan, #settle, #given,
+        )
+    });
+    let visibility = &unit.function.item.vis;
+    let bind_cache = unit.bind_cache(View::Signature);
+    let render = unit.key_call();
+    quote! {
+        #[doc = "Keeps `value` for these arguments, as if the body had returned it now."]
+        #visibility #signature {
+            #bind_cache
+            let #key = #render;
+            #before_plan
+            #before_settle
+            #call
+        }
+    }
+}
+
+fn refresh(unit: &Unit<'_>) -> TokenStream {
+    let library = &unit.function.library;
+    let output = &unit.function.output;
+    let (cache, key) = (local("__cache"), local("__key"));
+    let signature = unit.method("refresh", None, &quote!(#output));
+    let visibility = &unit.function.item.vis;
+    let bind_cache = unit.bind_cache(View::Signature);
+    let (render, fill) = (unit.key_call(), unit.hidden("fill"));
+    let mode = quote!(#library::__private::Mode::Refresh);
+    let call = unit.call(&quote!(Self::#fill), None, &[quote!(#cache), quote!(#key), mode]);
+    let call = if unit.function.is_async() { quote!(::std::boxed::Box::pin(#call).await) } else { call };
+    quote! {
+        #[doc = "Runs the body and keeps its value, whatever is kept now."]
+        #visibility #signature {
+            #bind_cache
+            let #key = #render;
+            #call
+        }
+    }
+}
+
+fn invalidate(unit: &Unit<'_>) -> TokenStream {
+    let library = &unit.function.library;
+    let (cache, key) = (local("__cache"), local("__key"));
+    unit.asks(
+        "Forgets the entry for these arguments; `true` if there was one.",
+        &unit.method("invalidate", None, &quote!(#library::Result<bool>)),
+        quote!(#library::__private::invalidate(#cache, #key)),
+    )
+}
+
+fn explain(unit: &Unit<'_>) -> TokenStream {
+    let library = &unit.function.library;
+    let (cache, key) = (local("__cache"), local("__key"));
+    unit.asks(
+        "What is kept for these arguments, and why the next call would hit or miss.",
+        &unit.method("explain", None, &quote!(#library::Result<#library::Explain>)),
+        quote!(#library::__private::explain(#cache, #key)),
+    )
+}
+
+fn stats(unit: &Unit<'_>) -> TokenStream {
+    let library = &unit.function.library;
+    let (visibility, site) = (&unit.function.item.vis, unit.hidden("site"));
+    quote! {
+        #[doc = "What has happened to the calls of this function."]
+        #[must_use]
+        #visibility fn stats() -> #library::FunctionStats {
+            Self::#site().stats()
+        }
+    }
+}

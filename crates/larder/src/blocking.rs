@@ -1,0 +1,133 @@
+//! The direct operations without `.await`.
+
+use crate::cache::Cache;
+use crate::engine::Cacheable;
+use crate::error::{BoxError, Result};
+use crate::explain::Explain;
+use crate::ops::{AcquireLock, GetOrLoad, Increment, Remaining, Set, SetMany};
+use crate::policy::IntoSpan;
+use crate::runtime::block_on;
+use crate::selector::Selector;
+
+/// The operations of a [`Cache`] for threads: the same names, results instead of futures.
+///
+/// What has options gives the same builder as the async operation; end it with `wait()`. Waiting parks the thread. With the memory
+/// tier no runtime is needed.
+///
+/// ```
+/// let cache = larder::Cache::builder().build()?;
+/// let blocking = cache.blocking();
+/// blocking.set("n", &1_u64).ttl("1m").wait()?;
+/// assert_eq!(blocking.get::<u64>("n")?, Some(1));
+/// let n: u64 = blocking.get_or_load("m", || Ok::<_, std::io::Error>(2)).ttl("1m").wait()?;
+/// assert_eq!(n, 2);
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Blocking<'a>(&'a Cache);
+
+impl Cache {
+    /// The same operations for threads.
+    #[must_use]
+    pub fn blocking(&self) -> Blocking<'_> {
+        Blocking(self)
+    }
+}
+
+macro_rules! blocking {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),*) -> $output:ty;)*) => {
+        impl Blocking<'_> {$(
+            #[doc = concat!("[`Cache::", stringify!($name), "`] on this thread.")]
+            ///
+            /// # Errors
+            #[doc = concat!("As [`Cache::", stringify!($name), "`].")]
+            pub fn $name(&self, $($arg: $type),*) -> $output {
+                block_on(self.0.$name($($arg),*))
+            }
+        )*}
+    };
+}
+
+blocking! {
+    fn exists(key: impl AsRef<str>) -> Result<bool>;
+    fn remaining_ttl(key: impl AsRef<str>) -> Result<Option<Remaining>>;
+    fn touch(key: impl AsRef<str>, ttl: impl IntoSpan) -> Result<bool>;
+    fn delete(key: impl AsRef<str>) -> Result<bool>;
+    fn delete_many(keys: impl IntoIterator<Item = impl AsRef<str>>) -> Result<usize>;
+    fn delete_prefix(prefix: impl Into<String>) -> Result<usize>;
+    fn delete_pattern(pattern: impl Into<String>) -> Result<usize>;
+    fn delete_tags(tags: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()>;
+    fn clear() -> Result<()>;
+    fn invalidate(selector: Selector) -> Result<usize>;
+    fn scan(pattern: impl AsRef<str>) -> Result<Vec<String>>;
+    fn explain(key: impl AsRef<str>) -> Result<Explain>;
+    fn unlock(name: impl AsRef<str>, owner: u64) -> Result<bool>;
+    fn is_locked(name: impl AsRef<str>) -> Result<bool>;
+    fn ping() -> Result<()>;
+    fn close() -> ();
+}
+
+impl<'a> Blocking<'a> {
+    /// [`Cache::get`] on this thread.
+    ///
+    /// # Errors
+    /// As [`Cache::get`].
+    pub fn get<V: Cacheable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
+        block_on(self.0.get(key))
+    }
+
+    /// [`Cache::get_many`] on this thread.
+    ///
+    /// # Errors
+    /// As [`Cache::get_many`].
+    pub fn get_many<V: Cacheable>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Vec<Option<V>>> {
+        block_on(self.0.get_many(keys))
+    }
+
+    /// [`Cache::get_or_load`] with a sync source; end it with [`wait`](GetOrLoad::wait).
+    pub fn get_or_load<K, L, V, E>(
+        &self,
+        key: K,
+        load: L,
+    ) -> GetOrLoad<'a, impl FnOnce() -> std::future::Ready<Result<V, E>> + use<K, L, V, E>>
+    where
+        K: AsRef<str>,
+        L: FnOnce() -> Result<V, E>,
+        V: Cacheable,
+        E: Into<BoxError>,
+    {
+        GetOrLoad::new(self.0, self.0.inner.key(key.as_ref()), || {
+            std::future::ready(load())
+        })
+    }
+
+    /// [`Cache::set`]; end it with [`wait`](Set::wait).
+    pub fn set<V>(&self, key: impl AsRef<str>, value: &V) -> Set<'a, V::Owned>
+    where
+        V: ToOwned + ?Sized,
+        V::Owned: Cacheable,
+    {
+        self.0.set(key, value)
+    }
+
+    /// [`Cache::set_many`]; end it with [`wait`](SetMany::wait).
+    pub fn set_many<V: Cacheable, K: AsRef<str>>(
+        &self,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> SetMany<'a, V> {
+        self.0.set_many(entries)
+    }
+
+    /// [`Cache::increment`]; end it with [`wait`](Increment::wait).
+    pub fn increment(&self, key: impl AsRef<str>, by: i64) -> Increment<'a> {
+        self.0.increment(key, by)
+    }
+
+    /// [`Cache::lock`]; end it with [`wait`](AcquireLock::wait).
+    pub fn lock(&self, name: impl AsRef<str>) -> AcquireLock<'a> {
+        self.0.lock(name)
+    }
+}

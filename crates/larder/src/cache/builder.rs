@@ -1,0 +1,206 @@
+//! Building a cache.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use larder_syntax::size;
+
+use super::{Background, Cache, Inner, Weighers};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Observer, Observers};
+use crate::lease::Leases;
+use crate::lock::Locks;
+use crate::memory::{Bound, DEFAULT_ENTRIES, Memory};
+use crate::policy::Policy;
+use crate::runtime::{Runtime, default_runtime};
+use crate::stats::Counters;
+use crate::switch::{Operations, Switch};
+use crate::tag::Tags;
+
+/// What a [`Cache`] is made of.
+///
+/// Nothing is checked before [`build`](Self::build), which reports the first thing that is wrong.
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    name: String,
+    prefix: String,
+    entries: u64,
+    weight: Option<u64>,
+    weighers: Weighers,
+    defaults: Policy,
+    observers: Observers,
+    runtime: Option<Arc<dyn Runtime>>,
+    background: usize,
+    off: Operations,
+    fault: Option<Error>,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            name: "unnamed".into(),
+            prefix: String::new(),
+            entries: DEFAULT_ENTRIES,
+            weight: None,
+            weighers: Weighers::default(),
+            defaults: Policy::new(),
+            observers: Observers::default(),
+            runtime: None,
+            background: 64,
+            off: Operations::NONE,
+            fault: None,
+        }
+    }
+
+    /// Reads all that a URL can say: `memory://?size=10000&weight=64mb&prefix=shop:&ttl=10m&name=users`, or `off://`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for an unknown scheme, an unknown parameter or a bad value, each with what would be right.
+    pub fn url(self, url: &str) -> Result<Self> {
+        crate::config::apply(self, url)
+    }
+
+    /// A name for messages, statistics and [`larder::named`](crate::named).
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// What all keys of this cache begin with.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How many entries it holds at most. Default 10 000.
+    pub fn size(mut self, entries: u64) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// Bounds the cache by weight instead: bytes, or text like `"64mb"`.
+    ///
+    /// An entry weighs what its policy says, else what its type's [`weigher`](Self::weigher) says, else the size of its type plus its key.
+    /// `size` then guesses how many entries that is. An entry heavier than about the weight divided by the number of cores is not kept.
+    pub fn weight(mut self, weight: impl IntoWeight) -> Self {
+        match weight.into_weight() {
+            Ok(weight) => self.weight = Some(weight),
+            Err(error) => self.fault = self.fault.or(Some(error)),
+        }
+        self
+    }
+
+    /// How the weight of a `T` is found. Called once per write, outside all locks.
+    pub fn weigher<T: Any>(mut self, weigh: impl Fn(&T) -> u32 + Send + Sync + 'static) -> Self {
+        self.weighers.0.insert(
+            TypeId::of::<T>(),
+            Arc::new(move |value: &dyn Any| value.downcast_ref::<T>().map(&weigh)),
+        );
+        self
+    }
+
+    /// What holds where a call or an attribute (`ttl = "default"`) gives no ttl of its own.
+    pub fn defaults(mut self, policy: Policy) -> Self {
+        self.defaults = policy;
+        self
+    }
+
+    /// Who is told what happens. Hits cost more when somebody listens.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.0.push(Arc::new(observer));
+        self
+    }
+
+    /// Where time and tasks come from. Default: [`SystemRuntime`](crate::runtime::SystemRuntime).
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// How many loads may run behind at once. Default 64; past that stale entries are served without a reload and an event says so.
+    pub fn background_loads(mut self, limit: usize) -> Self {
+        self.background = limit;
+        self
+    }
+
+    /// Starts with operations switched off.
+    pub fn off(mut self, operations: Operations) -> Self {
+        self.off |= operations;
+        self
+    }
+
+    /// The cache.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] or [`ErrorKind::InvalidPolicy`] for what was given wrong.
+    pub fn build(self) -> Result<Cache> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let defaults = self.defaults.check()?;
+        let bound = match self.weight {
+            Some(total) => Bound::Weight {
+                total,
+                entries: self.entries,
+            },
+            None => Bound::Entries(self.entries),
+        };
+        let runtime = self.runtime.unwrap_or_else(default_runtime);
+        let switch = Switch::new(self.observers.are_any());
+        switch.turn_off(self.off);
+        Ok(Cache {
+            inner: Arc::new(Inner {
+                name: self.name.into(),
+                prefix: self.prefix.into(),
+                memory: Memory::new(bound)?,
+                tags: Tags::default(),
+                leases: Leases::new(),
+                locks: Locks::default(),
+                clock: runtime.clock(),
+                runtime,
+                defaults,
+                stats: Counters::new(),
+                observers: self.observers,
+                switch,
+                background: Background::new(self.background),
+                weighers: self.weighers,
+                closed: AtomicBool::new(false),
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("prefix", &self.prefix)
+            .field("size", &self.entries)
+            .field("weight", &self.weight)
+            .field("defaults", &self.defaults)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes, or text like `"64mb"`.
+pub trait IntoWeight {
+    /// The weight.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for text that is no size.
+    fn into_weight(self) -> Result<u64>;
+}
+
+impl IntoWeight for u64 {
+    fn into_weight(self) -> Result<u64> {
+        Ok(self)
+    }
+}
+
+impl IntoWeight for &str {
+    fn into_weight(self) -> Result<u64> {
+        size::parse(self).map_err(|e| Error::new(ErrorKind::Config, "weight", e.to_string()))
+    }
+}

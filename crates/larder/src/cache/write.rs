@@ -1,0 +1,242 @@
+//! Every write and removal of an entry. Nothing else touches the memory tier's content.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::Inner;
+use crate::entry::{Kind, Slot, Terms, Value};
+use crate::event::Event;
+use crate::key::{Key, KeyBuf};
+use crate::lease::{Lease, Locked};
+use crate::memory::{Bound, Pushed};
+use crate::policy::Verdict;
+use crate::selector::Selector;
+use crate::stats::Counter;
+use crate::switch::Operations;
+
+/// When a write happens at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum When {
+    #[default]
+    Always,
+    /// Only if the key is not there.
+    Absent,
+    /// Only if the key is there.
+    Present,
+}
+
+impl Inner {
+    /// A slot for a value, weighed and stamped.
+    pub(crate) fn slot(
+        &self,
+        key: &Key,
+        value: (Kind, Value),
+        size: usize,
+        mut terms: Terms,
+    ) -> Slot {
+        terms.weight = self.weigh(key, &value.1, size, &terms);
+        Slot::new(value, terms, self.clock.now(), self.runtime.random())
+    }
+
+    fn weigh(&self, key: &Key, value: &Value, size: usize, terms: &Terms) -> u32 {
+        if !matches!(self.memory.bound, Bound::Weight { .. }) {
+            return 0;
+        }
+        if terms.policy.weight > 0 {
+            return terms.policy.weight;
+        }
+        let by_type = match value {
+            Value::Shared(any) => {
+                let any: &dyn Any = &**any;
+                let weigher = self.weighers.0.get(&any.type_id());
+                weigher.and_then(|weigh| weigh(any))
+            }
+            Value::Scalar(_) => None,
+        };
+        let own = size_of::<Slot>() + size_of::<Key>() + key.as_str().len() + size;
+        by_type
+            .unwrap_or_else(|| u32::try_from(own).unwrap_or(u32::MAX))
+            .max(1)
+    }
+
+    /// Whether an entry can be served or written over as present at this moment.
+    pub(crate) fn is_alive(&self, slot: &Slot) -> bool {
+        slot.verdict(self.clock.now()) != Verdict::Gone && self.tags.stand(slot)
+    }
+
+    /// Whether a direct read serves it: an entry past its `stale_until` is kept only for a failing source.
+    pub(crate) fn is_served(&self, slot: &Slot) -> bool {
+        let verdict = slot.verdict(self.clock.now());
+        matches!(verdict, Verdict::Fresh | Verdict::Refresh) && self.tags.stand(slot)
+    }
+
+    /// [`remove`](Self::remove) by rendered key, told as an invalidation.
+    pub(crate) fn remove_key(&self, key: &KeyBuf) -> bool {
+        let key = key.to_key();
+        let removed = self.remove(&key);
+        if self.observers.are_any() {
+            let selector = &Selector::Keys(vec![Key::from(self.bare(&key))]);
+            self.tell(|| Event::Invalidated { selector });
+        }
+        removed
+    }
+
+    /// Fills under a lease; false when the lease was lost and nothing is stored.
+    pub(crate) fn fill(self: &Arc<Self>, lease: &Lease, slot: Slot) -> bool {
+        let locked = self.leases.lock(&lease.key);
+        let tags_stand =
+            cfg!(larder_broken_lease) || self.tags.stand_since(slot.tags(), lease.as_of);
+        if !locked.holds(lease) || !tags_stand {
+            drop(locked);
+            self.superseded(&lease.key);
+            return false;
+        }
+        self.insert(locked, &lease.key, slot);
+        true
+    }
+
+    /// Stores what a computation put there. Whoever put or loaded meanwhile loses; if this one lost, nobody knows the truth and the entry goes.
+    pub(crate) fn fill_put(self: &Arc<Self>, lease: &Lease, slot: Slot) -> bool {
+        let mut locked = self.leases.lock(&lease.key);
+        let stands = locked.holds(lease) && self.tags.stand_since(slot.tags(), lease.as_of);
+        locked.revoke(&lease.key);
+        if stands {
+            self.insert(locked, &lease.key, slot);
+        } else {
+            let removed = self.memory.remove(&lease.key);
+            drop(locked);
+            drop(removed);
+            self.superseded(&lease.key);
+        }
+        stands
+    }
+
+    fn superseded(&self, key: &Key) {
+        self.stats.add(Counter::Superseded, 1);
+        self.tell(|| Event::Superseded { key: key.as_str() });
+    }
+
+    /// A write from outside: true and final, so every fill in progress for the key loses.
+    pub(crate) fn write(
+        self: &Arc<Self>,
+        key: &Key,
+        when: When,
+        make: impl FnOnce(Option<&Slot>) -> Option<Slot>,
+    ) -> bool {
+        if self.is_off(Operations::WRITE) {
+            return false;
+        }
+        let mut locked = self.leases.lock(key);
+        let found = self.memory.peek(key).filter(|slot| self.is_alive(slot));
+        let allowed = match when {
+            When::Always => true,
+            When::Absent => found.is_none(),
+            When::Present => found.is_some(),
+        };
+        let slot = if allowed { make(found.as_ref()) } else { None };
+        let Some(slot) = slot else {
+            drop(locked);
+            return false;
+        };
+        locked.revoke(key);
+        self.insert(locked, key, slot);
+        drop(found);
+        true
+    }
+
+    /// Inserts under the key's lock, and lets go of it before anything of the user's is dropped or told.
+    fn insert(self: &Arc<Self>, locked: Locked<'_>, key: &Key, slot: Slot) {
+        let keep_until = slot.keep_until();
+        let pushed = self.memory.insert(key.clone(), slot);
+        drop(locked);
+        self.memory.sweeper.note(self, keep_until);
+        self.stats.add(Counter::Stored, 1);
+        self.tell(|| Event::Stored { key: key.as_str() });
+        self.pushed_out(key, pushed);
+    }
+
+    fn pushed_out(&self, inserted: &Key, pushed: Pushed) {
+        let heavy = matches!(self.memory.bound, Bound::Weight { .. });
+        for (key, slot) in pushed.out {
+            // Under the same key it is what was there before, unless the new one was too heavy to be let in.
+            let replaced = key == *inserted && !(heavy && self.memory.peek(&key).is_none());
+            if !replaced {
+                self.stats.add(Counter::Evicted, 1);
+                self.tell(|| Event::Evicted { key: key.as_str() });
+            }
+            drop(slot);
+        }
+    }
+
+    /// Drops an entry whose time is over, if it is still the one that was read.
+    pub(crate) fn drop_expired(&self, key: &KeyBuf, slot: &Slot) {
+        if let Some(removed) = self.memory.remove_write(key, slot) {
+            self.stats.add(Counter::Expired, 1);
+            self.tell(|| Event::Expired { key: key.as_str() });
+            drop(removed);
+        }
+    }
+
+    /// Removes one entry and makes every fill in progress for it lose; whether it was alive.
+    pub(crate) fn remove(&self, key: &Key) -> bool {
+        if self.is_off(Operations::REMOVE) {
+            return false;
+        }
+        let mut locked = self.leases.lock(key);
+        locked.revoke(key);
+        let removed = self.memory.remove(key);
+        drop(locked);
+        let alive = removed
+            .as_ref()
+            .is_some_and(|(_, slot)| self.is_alive(slot));
+        self.stats.add(Counter::Invalidated, u64::from(alive));
+        alive
+    }
+
+    /// Removes what a selector means; how many entries that were alive.
+    pub(crate) fn remove_selected(&self, selector: &Selector) -> usize {
+        if self.is_off(Operations::REMOVE) {
+            return 0;
+        }
+        let removed = match selector {
+            Selector::Keys(keys) => {
+                let full = keys.iter().map(|key| self.key(key.as_str()).to_key());
+                full.filter(|key| self.remove(key)).count()
+            }
+            Selector::Tags(tags) => {
+                self.tags.forget(tags.iter().cloned());
+                0
+            }
+            Selector::Prefix(prefix) => {
+                let full = format!("{}{prefix}", self.prefix);
+                self.remove_matching(|key| key.as_str().starts_with(&full))
+            }
+            Selector::Pattern(pattern) => self.remove_matching(|key| {
+                key.as_str().starts_with(&*self.prefix)
+                    && larder_syntax::glob::matches(pattern, self.bare(key))
+            }),
+            Selector::All => self.remove_all(),
+        };
+        self.tell(|| Event::Invalidated { selector });
+        removed
+    }
+
+    /// First the leases, then the entries: a fill is either refused or early enough to be found.
+    fn remove_matching(&self, matches: impl Fn(&Key) -> bool) -> usize {
+        self.leases.revoke(&matches);
+        let keys = self.memory.matching(|key, _| matches(key));
+        keys.iter().filter(|key| self.remove(key)).count()
+    }
+
+    fn remove_all(&self) -> usize {
+        self.leases.revoke(|_| true);
+        let now = self.clock.now();
+        let mut alive = 0;
+        for (key, slot) in self.memory.drain() {
+            alive += usize::from(slot.verdict(now) != Verdict::Gone);
+            drop((key, slot));
+        }
+        self.stats.add(Counter::Invalidated, alive as u64);
+        alive
+    }
+}

@@ -1,0 +1,93 @@
+//! The one path: a hit is a plain function, a miss is one async function.
+
+use std::any::Any;
+
+mod background;
+mod batch;
+mod fill;
+mod follow;
+mod hit;
+mod lead;
+mod plan;
+mod put;
+mod settle;
+mod shape;
+
+pub use background::{Mode, Ticket};
+pub(crate) use batch::{Batch, Joining};
+pub use fill::{fill, fill_sync};
+pub(crate) use follow::within;
+pub(crate) use hit::detected;
+pub use hit::{Hit, hit};
+pub(crate) use lead::Lead;
+pub(crate) use plan::Planned;
+pub use plan::{NotShared, Plan, Share, SharingOf};
+pub(crate) use put::{put, refused, store};
+pub use settle::{IntoTags, Nullable, Settle};
+pub use shape::{AsOption, AsPlain, AsResult, IsResult, NotResult, Shape};
+
+use crate::stats::{Counters, Stats};
+
+/// What can be kept: owned, shareable between threads, and cloned for each who reads it.
+///
+/// Implemented for all such types. `Arc<T>` is shared, not copied.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in a cache",
+    note = "a cached value must be `Clone + Send + Sync + 'static`; wrap what is dear to clone in an `Arc`"
+)]
+pub trait Cacheable: Any + Clone + Send + Sync {}
+
+impl<T: Any + Clone + Send + Sync> Cacheable for T {}
+
+/// What is the same for all calls of one cached function: its name and its counters.
+#[derive(Debug)]
+pub struct Site {
+    pub(crate) path: &'static str,
+    pub(crate) template: &'static str,
+    pub(crate) counters: Counters,
+}
+
+impl Site {
+    /// The function's path and its key template.
+    #[must_use]
+    pub const fn new(path: &'static str, template: &'static str) -> Self {
+        Self {
+            path,
+            template,
+            counters: Counters::new(),
+        }
+    }
+
+    /// Counts of all calls of the function.
+    #[must_use]
+    pub fn stats(&self) -> FunctionStats {
+        FunctionStats {
+            function: self.path,
+            template: self.template,
+            stats: self.counters.read(),
+        }
+    }
+}
+
+/// Counts of one cached function, over all caches that it uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FunctionStats {
+    /// The function's path.
+    pub function: &'static str,
+    /// Its key template; empty for automatic keys.
+    pub template: &'static str,
+    /// The counts. `evicted`, `expired` and `invalidated` belong to caches and are 0 here.
+    pub stats: Stats,
+}
+
+impl std::ops::Deref for FunctionStats {
+    type Target = Stats;
+
+    fn deref(&self) -> &Stats {
+        &self.stats
+    }
+}
+
+/// The site of direct operations.
+pub(crate) static DIRECT: Site = Site::new("", "");

@@ -1,0 +1,191 @@
+//! Loading several keys with one call, sharing loads with whoever loads some of them already.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::Arc;
+
+use super::follow::{Followed, deadline};
+use super::lead::Call;
+use super::{AsResult, Cacheable, DIRECT, Hit, Lead, Planned, Share, hit};
+use crate::cache::{Cache, Inner};
+use crate::error::{Error, Result};
+use crate::flight::{Flight, Landing, Led};
+use crate::lease::Joined;
+use crate::runtime::Timestamp;
+use crate::switch::Operations;
+
+/// One call for several keys.
+pub(crate) struct Batch<'a> {
+    inner: &'a Arc<Inner>,
+    cache: &'a Cache,
+    plan: Planned,
+    until: Timestamp,
+}
+
+/// Which of the missing keys this call loads, and for which it waits.
+pub(crate) struct Joining {
+    pub(crate) leads: Leads,
+    pub(crate) follows: Vec<Following>,
+}
+
+/// The keys that this call loads.
+pub(crate) struct Leads {
+    leads: Vec<(String, Lead)>,
+    began: Timestamp,
+}
+
+/// A key that another call loads.
+pub(crate) struct Following {
+    key: String,
+    flight: Arc<Flight>,
+    seen: u64,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(cache: &'a Cache, plan: Planned) -> Self {
+        let inner = &cache.inner;
+        Self {
+            inner,
+            cache,
+            until: deadline(inner, plan.policy.wait),
+            plan,
+        }
+    }
+
+    /// Takes what is there; gives back what is not, each key once.
+    pub(crate) fn hits<V: Cacheable>(
+        &self,
+        keys: Vec<String>,
+        found: &mut HashMap<String, V>,
+    ) -> Vec<String> {
+        let mut seen = HashSet::with_capacity(keys.len());
+        let mut missing = Vec::new();
+        for key in keys {
+            if !seen.insert(key.clone()) {
+                continue;
+            }
+            match hit::<AsResult, Result<V>>(self.cache, &DIRECT, &self.inner.key(&key)) {
+                Hit::Value(Ok(value)) | Hit::Refresh(Ok(value), _) => {
+                    found.insert(key, value);
+                }
+                _ => missing.push(key),
+            }
+        }
+        missing
+    }
+
+    /// Leads the keys that nobody loads.
+    pub(crate) fn join<V: Cacheable>(
+        &self,
+        missing: &[String],
+        found: &mut HashMap<String, V>,
+    ) -> Joining {
+        let mut leads = Vec::new();
+        let mut follows = Vec::new();
+        for key in missing {
+            let call = self.call(key);
+            let seen = self.inner.tags.epoch();
+            let leases = &self.inner.leases;
+            let shared = !self.inner.is_off(Operations::READ);
+            let joined = leases.join(&call.key, seen, |flight| shared && call.may_join(flight));
+            match joined {
+                Joined::Lead(lease, flight) => {
+                    let mut lead = Lead::new(self.inner, lease, flight);
+                    match call.filled_meanwhile::<AsResult, Result<V>>(&mut lead) {
+                        Some(Ok(value)) => drop(found.insert(key.clone(), value)),
+                        _ => leads.push((key.clone(), lead)),
+                    }
+                }
+                Joined::Follow(flight) => follows.push(Following {
+                    key: key.clone(),
+                    flight,
+                    seen,
+                }),
+            }
+        }
+        let began = self.inner.clock.now();
+        Joining {
+            leads: Leads { leads, began },
+            follows,
+        }
+    }
+
+    /// Stores what was loaded and lands every flight of this call.
+    pub(crate) fn fill<V: Cacheable>(&self, leads: Leads, loaded: &mut HashMap<String, V>) {
+        let took = self.inner.clock.now().since(leads.began);
+        let wanted: HashSet<&String> = leads.leads.iter().map(|(key, _)| key).collect();
+        // A loader may answer more than it was asked for; nothing is known of what it was not asked for.
+        loaded.retain(|key, _| wanted.contains(key));
+        drop(wanted);
+        for (key, mut lead) in leads.leads {
+            let call = self.call(&key);
+            match loaded.get(&key) {
+                Some(value) => call.conclude(
+                    &mut lead,
+                    value,
+                    took,
+                    |_: &mut super::Settle<'_, V, Error>| {},
+                ),
+                None => lead.land(Landing::Retry),
+            }
+        }
+    }
+
+    /// Waits for the other loads; gives back the keys whose load came to nothing.
+    pub(crate) async fn follow<V: Cacheable>(
+        &self,
+        follows: Vec<Following>,
+        found: &mut HashMap<String, V>,
+    ) -> Result<Vec<String>> {
+        let mut again = Vec::new();
+        for Following { key, flight, seen } in follows {
+            let call = self.call(&key);
+            let share = Some(Share::by_clone());
+            match call
+                .follow::<AsResult, Result<V>>(&flight, self.until, seen, share)
+                .await
+            {
+                Followed::Answer(answer) => drop(found.insert(key, answer?)),
+                Followed::Again => again.push(key),
+                Followed::Alone => {
+                    // Waiting is over for this one: take the flight over, so that the next round leads it.
+                    self.inner.leases.land(&call.key, &flight);
+                    again.push(key);
+                }
+            }
+        }
+        Ok(again)
+    }
+
+    fn call(&self, key: &str) -> Call<'a> {
+        let buf = self.inner.key(key);
+        Call {
+            inner: self.inner,
+            site: &DIRECT,
+            key: buf.to_key(),
+            buf,
+            plan: Planned {
+                policy: self.plan.policy,
+                tags: self.plan.tags.clone(),
+                fault: None,
+            },
+        }
+    }
+}
+
+impl Leads {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.leads.is_empty()
+    }
+
+    pub(crate) fn bare_keys(&self) -> Vec<String> {
+        self.leads.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Runs the loader as the leader of all its keys.
+    pub(crate) async fn load<F: Future>(&self, load: F) -> F::Output {
+        let flights: Vec<&Flight> = self.leads.iter().map(|(_, lead)| &*lead.flight).collect();
+        Led::new(&flights, load).run().await
+    }
+}

@@ -1,0 +1,205 @@
+//! The miss: join, lead or follow; the same for sync and async.
+
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::background::{Behind, Mode};
+use super::follow::{Followed, deadline, within};
+use super::lead::{Call, Keep};
+use super::{Cacheable, Lead, Plan, Settle, Shape, Share, Site};
+use crate::cache::Cache;
+use crate::detect::Source;
+use crate::entry::Slot;
+use crate::flight::{Flight, Landing};
+use crate::key::KeyBuf;
+use crate::lease::Joined;
+use crate::policy::Verdict;
+use crate::runtime::block_on;
+use crate::scope;
+use crate::stats::Counter;
+use crate::switch::Operations;
+
+/// Loads a key: runs `prepare`, joins or leads the flight, runs `load` at most once, runs `settle` over its answer, fills.
+///
+/// # Cancellation
+/// Dropping the future drops the source if this call leads; one of those who wait takes over.
+pub async fn fill<S, R, P, L, F, T>(
+    cache: &Cache,
+    site: &'static Site,
+    key: KeyBuf,
+    mode: Mode,
+    prepare: P,
+    load: L,
+    settle: T,
+) -> R
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+    P: FnOnce(&mut Plan<S::Error>),
+    L: FnOnce() -> F,
+    F: Future<Output = R>,
+    T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
+{
+    let inner = &cache.inner;
+    if inner.is_off(Operations::READ | Operations::WRITE) {
+        return load().await;
+    }
+    let mut plan = Plan::new();
+    prepare(&mut plan);
+    let share = plan.share;
+    let text = key.to_key();
+    let call = Call {
+        inner,
+        site,
+        plan: plan.finish(inner, &text),
+        key: text,
+        buf: key,
+    };
+    match mode {
+        Mode::Foreground if inner.is_off(Operations::READ) => {
+            call.alone::<S, R, _, _, _>(Keep::Load, load, settle).await
+        }
+        Mode::Foreground => call.foreground::<S, R, _, _, _>(share, load, settle).await,
+        Mode::Background(behind) => {
+            let limit = call.plan.policy.load_limit;
+            let until = deadline(inner, limit);
+            let Behind {
+                lead,
+                given_up,
+                _permit,
+            } = behind;
+            let reload = call.lead::<S, R, _, _, _>(lead, share, load, settle);
+            match within(inner, until, reload).await {
+                Some(output) => output,
+                // The lead was dropped with the load and has told so. There is no output to give: the ticket drops the rest.
+                None => {
+                    given_up.store(true, Ordering::Relaxed);
+                    std::future::pending().await
+                }
+            }
+        }
+        Mode::Refresh => {
+            // Who asked for a new load must not be given an older one that is under way.
+            let Joined::Lead(lease, flight) =
+                inner.leases.join(&call.key, inner.tags.epoch(), |_| false)
+            else {
+                unreachable!("a flight that may not be joined was joined");
+            };
+            let lead = Lead::new(inner, lease, flight);
+            call.lead::<S, R, _, _, _>(lead, share, load, settle).await
+        }
+        Mode::Put => call.alone::<S, R, _, _, _>(Keep::Put, load, settle).await,
+    }
+}
+
+/// [`fill`] with a sync source, on this thread.
+pub fn fill_sync<S, R, P, L, T>(
+    cache: &Cache,
+    site: &'static Site,
+    key: KeyBuf,
+    mode: Mode,
+    prepare: P,
+    load: L,
+    settle: T,
+) -> R
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+    P: FnOnce(&mut Plan<S::Error>),
+    L: FnOnce() -> R,
+    T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
+{
+    let load = || async { load() };
+    block_on(fill::<S, R, _, _, _, _>(
+        cache, site, key, mode, prepare, load, settle,
+    ))
+}
+
+impl Call<'_> {
+    async fn foreground<S, R, L, F, T>(
+        &self,
+        share: Option<Share<S::Error>>,
+        load: L,
+        settle: T,
+    ) -> R
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+        S::Error: 'static,
+        L: FnOnce() -> F,
+        F: Future<Output = R>,
+        T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
+    {
+        let until = deadline(self.inner, self.plan.policy.wait);
+        loop {
+            let seen = self.inner.tags.epoch();
+            match self
+                .inner
+                .leases
+                .join(&self.key, seen, |flight| self.may_join(flight))
+            {
+                Joined::Lead(lease, flight) => {
+                    let mut lead = Lead::new(self.inner, lease, flight);
+                    if let Some(output) = self.filled_meanwhile::<S, R>(&mut lead) {
+                        return output;
+                    }
+                    return self.lead::<S, R, _, _, _>(lead, share, load, settle).await;
+                }
+                Joined::Follow(flight) => {
+                    match self.follow::<S, R>(&flight, until, seen, share).await {
+                        Followed::Answer(output) => return output,
+                        Followed::Again => {}
+                        Followed::Alone => break,
+                    }
+                }
+            }
+        }
+        // Whoever waited too long would rather have what is kept than add to the load of a slow source.
+        if let Some(value) = self.kept().and_then(|slot| self.save::<S::Value>(&slot)) {
+            return S::value(value);
+        }
+        self.alone::<S, R, _, _, _>(Keep::Load, load, settle).await
+    }
+
+    /// A load is joined unless a tag that this call knows of was forgotten since it began.
+    pub(super) fn may_join(&self, flight: &Flight) -> bool {
+        self.inner.tags.stand_since(&self.plan.tags, flight.as_of)
+    }
+
+    fn kept(&self) -> Option<Slot> {
+        let slot = self.inner.memory.peek(&self.key)?;
+        self.inner.tags.stand(&slot).then_some(slot)
+    }
+
+    /// Between the miss and the lead another may have filled the key.
+    pub(super) fn filled_meanwhile<S, R>(&self, lead: &mut Lead) -> Option<R>
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+    {
+        if scope::current().is_some_and(|settings| settings.invalidate_further) {
+            return None;
+        }
+        let slot = self.kept()?;
+        let now = self.inner.clock.now();
+        if !matches!(slot.verdict(now), Verdict::Fresh | Verdict::Refresh) {
+            return None;
+        }
+        let value = slot.value::<S::Value>()?;
+        slot.spend();
+        let (kind, shared) = slot.shared();
+        lead.land(Landing::Value {
+            kind,
+            value: shared,
+            tags: slot.tags().into(),
+            as_of: lead.lease.as_of,
+        });
+        self.count(Counter::Coalesced, 1);
+        let age: Duration = now.since(slot.written());
+        self.detected(Source::Fresh, Some(age));
+        Some(S::value(value))
+    }
+}

@@ -1,0 +1,132 @@
+//! Waiting for another's load.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::lead::Call;
+use super::{Cacheable, Shape, Share};
+use crate::cache::Inner;
+use crate::detect::Source;
+use crate::event::Event;
+use crate::flight::{Flight, Landing, Waiting, is_led_here};
+use crate::policy::FOREVER;
+use crate::runtime::Timestamp;
+use crate::stats::Counter;
+
+/// What waiting came to.
+pub(super) enum Followed<R> {
+    /// Return this.
+    Answer(R),
+    /// Join again.
+    Again,
+    /// The time is up, or waiting would never end: ask the source without the flight.
+    Alone,
+}
+
+impl Call<'_> {
+    /// Waits for a flight until `until`; `seen` is the tag epoch when it was joined.
+    pub(super) async fn follow<S, R>(
+        &self,
+        flight: &Arc<Flight>,
+        until: Timestamp,
+        seen: u64,
+        share: Option<Share<S::Error>>,
+    ) -> Followed<R>
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+        S::Error: 'static,
+    {
+        let key = self.key.as_str();
+        let circle = if is_led_here(flight) {
+            Err(())
+        } else {
+            Waiting::note(flight)
+        };
+        let Ok(_waiting) = circle else {
+            self.inner.tell(|| Event::Recursion { key });
+            return Followed::Alone;
+        };
+        match within(self.inner, until, flight.follow()).await {
+            None => {
+                self.inner.tell(|| Event::WaitedTooLong { key });
+                Followed::Alone
+            }
+            Some(landing) => self.landed::<S, R>(&landing, seen, share),
+        }
+    }
+
+    fn landed<S, R>(
+        &self,
+        landing: &Landing,
+        seen: u64,
+        share: Option<Share<S::Error>>,
+    ) -> Followed<R>
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+        S::Error: 'static,
+    {
+        match landing {
+            Landing::Value {
+                kind,
+                value,
+                tags,
+                as_of,
+            } => {
+                if !self.inner.tags.stand_between(tags, *as_of, seen) {
+                    return Followed::Again;
+                }
+                // A load of the same key for another type is nothing to wait for.
+                let Some(value) = value.read::<S::Value>(*kind) else {
+                    return Followed::Alone;
+                };
+                self.count(Counter::Coalesced, 1);
+                self.detected(Source::Coalesced, None);
+                Followed::Answer(S::value(value))
+            }
+            Landing::Failed(shared) => match share.and_then(|share| (share.unpack)(&**shared)) {
+                Some(error) => {
+                    self.count(Counter::Coalesced, 1);
+                    Followed::Answer(S::error(error))
+                }
+                None => Followed::Alone,
+            },
+            Landing::Retry => Followed::Again,
+        }
+    }
+}
+
+/// The deadline of a wait that starts now.
+pub(super) fn deadline(inner: &Inner, wait: u64) -> Timestamp {
+    if wait == FOREVER {
+        Timestamp::NEVER
+    } else {
+        inner.clock.now().after(Duration::from_nanos(wait))
+    }
+}
+
+/// The future's output, or `None` once `until` has come. The timer is set only if the future has to be waited for.
+pub(crate) async fn within<F: Future>(
+    inner: &Inner,
+    until: Timestamp,
+    future: F,
+) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut sleep = None;
+    std::future::poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        if until == Timestamp::NEVER {
+            return Poll::Pending;
+        }
+        let left = until.since(inner.clock.now());
+        let sleep = sleep.get_or_insert_with(|| inner.runtime.sleep(left));
+        sleep.as_mut().poll(context).map(|()| None)
+    })
+    .await
+}

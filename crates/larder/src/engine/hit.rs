@@ -1,0 +1,183 @@
+//! The hit: one plain function for sync and async.
+
+use std::time::Duration;
+
+use super::background::Ticket;
+use super::{Cacheable, Shape, Site};
+use crate::cache::{Cache, Inner};
+use crate::detect::{Read, Source};
+use crate::entry::{Failure, Slot};
+use crate::event::Event;
+use crate::key::KeyBuf;
+use crate::policy::Verdict;
+use crate::runtime::Timestamp;
+use crate::scope;
+use crate::stats::Counter;
+use crate::switch::Operations;
+
+/// What a look into the memory tier gave.
+#[derive(Debug)]
+pub enum Hit<R> {
+    /// Serve this.
+    Value(R),
+    /// Serve this, and reload behind with the ticket. A dropped ticket is a reload that was not needed.
+    Refresh(R, Ticket),
+    /// Load.
+    Miss,
+}
+
+/// Looks for a servable entry. Allocates nothing, polls nothing, holds no lock while a value is cloned.
+#[inline]
+pub fn hit<S, R>(cache: &Cache, site: &'static Site, key: &KeyBuf) -> Hit<R>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    let inner = &cache.inner;
+    if !inner.switch.is_quiet() || scope::any_open() {
+        return watched::<S, R>(cache, site, key);
+    }
+    let Some(slot) = inner.memory.find(key) else {
+        count(inner, site, Counter::Misses);
+        return Hit::Miss;
+    };
+    if slot.is_plain()
+        && inner.clock.is_before(slot.fresh_until())
+        && let Some(value) = slot.value::<S::Value>()
+    {
+        count(inner, site, Counter::Fresh);
+        return Hit::Value(S::value(value));
+    }
+    judged::<S, R>(cache, site, key, &slot)
+}
+
+#[inline]
+pub(super) fn count(inner: &Inner, site: &'static Site, counter: Counter) {
+    inner.stats.add(counter, 1);
+    site.counters.add(counter, 1);
+}
+
+/// The hit when something is switched off, somebody listens, or a scope is open.
+#[inline(never)]
+fn watched<S, R>(cache: &Cache, site: &'static Site, key: &KeyBuf) -> Hit<R>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    let inner = &cache.inner;
+    if inner.is_off(Operations::READ) {
+        return missed(inner, site, key);
+    }
+    if scope::current().is_some_and(|settings| settings.invalidate_further) {
+        inner.remove(&key.to_key());
+        return missed(inner, site, key);
+    }
+    match inner.memory.find(key) {
+        Some(slot) => judged::<S, R>(cache, site, key, &slot),
+        None => missed(inner, site, key),
+    }
+}
+
+fn missed<R>(inner: &Inner, site: &'static Site, key: &KeyBuf) -> Hit<R> {
+    count(inner, site, Counter::Misses);
+    inner.tell(|| Event::Miss { key: key.as_str() });
+    Hit::Miss
+}
+
+/// The hit of an entry that needs more than one look at the clock.
+fn judged<S, R>(cache: &Cache, site: &'static Site, key: &KeyBuf, slot: &Slot) -> Hit<R>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    let inner = &cache.inner;
+    let now = inner.clock.now();
+    let verdict = slot.verdict(now);
+    if verdict == Verdict::Gone {
+        inner.drop_expired(key, slot);
+        return missed(inner, site, key);
+    }
+    if verdict == Verdict::Reload || !inner.tags.stand(slot) {
+        return missed(inner, site, key);
+    }
+    let Some((output, counter)) = read::<S, R>(slot, verdict) else {
+        count(inner, site, Counter::WrongType);
+        inner.tell(|| Event::WrongType { key: key.as_str() });
+        return missed(inner, site, key);
+    };
+    slot.spend();
+    count(inner, site, counter);
+    let age = now.since(slot.written());
+    inner.tell(|| Event::Hit {
+        key: key.as_str(),
+        verdict,
+        age,
+    });
+    detected(inner, site, key, source(counter), Some(age));
+    match verdict {
+        Verdict::Refresh => match Ticket::take(cache, site, key) {
+            Some(ticket) => Hit::Refresh(output, ticket),
+            None => Hit::Value(output),
+        },
+        _ => Hit::Value(output),
+    }
+}
+
+fn read<S, R>(slot: &Slot, verdict: Verdict) -> Option<(R, Counter)>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    if let Some(value) = slot.value::<S::Value>() {
+        let counter = if verdict == Verdict::Refresh {
+            Counter::Refresh
+        } else {
+            Counter::Fresh
+        };
+        return Some((S::value(value), counter));
+    }
+    let failure = slot.failure::<Failure<S::Error>>()?;
+    let error = (failure.clone)(&failure.error);
+    Some((S::error(error), Counter::Negative))
+}
+
+fn source(counter: Counter) -> Source {
+    match counter {
+        Counter::Refresh => Source::Refresh,
+        Counter::Negative => Source::Negative,
+        _ => Source::Fresh,
+    }
+}
+
+/// Tells the detections of this scope, if there are any.
+pub(crate) fn detected(
+    inner: &Inner,
+    site: &'static Site,
+    key: &KeyBuf,
+    source: Source,
+    age: Option<Duration>,
+) {
+    let Some(settings) = scope::current() else {
+        return;
+    };
+    for recorder in &settings.recorders {
+        recorder.note(Read {
+            key: key.as_str().to_owned(),
+            function: (!site.path.is_empty()).then_some(site.path),
+            cache: inner.name.clone(),
+            source,
+            tier: age.map(|_| "memory"),
+            age,
+        });
+    }
+}
+
+/// The age of an entry now.
+pub(crate) fn age(inner: &Inner, slot: &Slot) -> Duration {
+    let now: Timestamp = inner.clock.now();
+    now.since(slot.written())
+}

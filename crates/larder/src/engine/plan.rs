@@ -1,0 +1,162 @@
+//! What is known before the source runs: the policy and the tags from the arguments.
+
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::cache::Inner;
+use crate::event::Event;
+use crate::key::Key;
+use crate::policy::{Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy};
+
+/// Collects what an attribute or a builder says before the load.
+pub struct Plan<E> {
+    policy: Policy,
+    tags: Vec<Key>,
+    pub(crate) share: Option<Share<E>>,
+}
+
+/// How an error reaches all who waited for the load that failed.
+#[derive(Debug)]
+pub struct Share<E> {
+    pub(crate) pack: fn(&E) -> Arc<dyn Any + Send + Sync>,
+    pub(crate) unpack: fn(&(dyn Any + Send + Sync)) -> Option<E>,
+}
+
+impl<E> Clone for Share<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Share<E> {}
+
+impl<E: Clone + Send + Sync + 'static> Share<E> {
+    pub(crate) const fn by_clone() -> Self {
+        Self {
+            pack: |error| Arc::new(error.clone()),
+            unpack: |shared| shared.downcast_ref::<E>().cloned(),
+        }
+    }
+}
+
+/// Finds out whether an error type can be shared: the inherent method wins over the trait's.
+#[derive(Debug)]
+pub struct SharingOf<E>(PhantomData<E>);
+
+impl<E> SharingOf<E> {
+    #[doc(hidden)]
+    #[allow(clippy::new_without_default)]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> SharingOf<E> {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn share(&self) -> Option<Share<E>> {
+        Some(Share::by_clone())
+    }
+}
+
+/// The answer for error types that cannot be cloned: each who waited asks again.
+pub trait NotShared<E> {
+    #[doc(hidden)]
+    fn share(&self) -> Option<Share<E>> {
+        None
+    }
+}
+
+impl<E> NotShared<E> for &SharingOf<E> {}
+
+/// A plan that can be followed.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) policy: Policy,
+    pub(crate) tags: Vec<Key>,
+    /// Why nothing will be stored.
+    pub(crate) fault: Option<Fault>,
+}
+
+macro_rules! forwarded {
+    ($($knob:ident: $into:ident),* $(,)?) => {
+        impl<E> Plan<E> {$(
+            #[doc(hidden)]
+            pub fn $knob(&mut self, value: impl $into) {
+                self.policy = self.policy.$knob(value);
+            }
+        )*}
+    };
+}
+
+forwarded!(
+    ttl: IntoSpan,
+    stale: IntoSpan,
+    early: IntoEarly,
+    soft: IntoEarly,
+    fail_safe: IntoSpan,
+    throttle: IntoSpan,
+    hits: IntoHits,
+    refresh_hits: IntoHits,
+    jitter: IntoShare,
+    wait: IntoSpan,
+    load_limit: IntoSpan,
+);
+
+#[doc(hidden)]
+impl<E> Plan<E> {
+    pub(crate) fn new() -> Self {
+        Self {
+            policy: Policy::new(),
+            tags: Vec::new(),
+            share: None,
+        }
+    }
+
+    pub fn policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    pub fn weight(&mut self, weight: u32) {
+        self.policy = self.policy.weight(weight);
+    }
+
+    pub fn tag(&mut self, tag: impl Into<Key>) {
+        self.tags.push(tag.into());
+    }
+
+    pub fn share_errors(&mut self, share: Option<Share<E>>) {
+        self.share = share;
+    }
+
+    /// Values never leave the process. They cannot yet in any case.
+    pub fn local(&mut self) {}
+
+    pub(crate) fn finish(self, inner: &Inner, key: &Key) -> Planned {
+        let policy = self.policy.or(&inner.defaults);
+        let fault = policy.fault();
+        if let Some(fault) = fault {
+            inner.tell(|| Event::BadPolicy {
+                key: key.as_str(),
+                fault,
+            });
+        }
+        Planned {
+            policy,
+            tags: self.tags,
+            fault,
+        }
+    }
+}
+
+impl<E> fmt::Debug for Plan<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("policy", &self.policy)
+            .field("tags", &self.tags)
+            .finish_non_exhaustive()
+    }
+}

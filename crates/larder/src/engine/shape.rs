@@ -1,0 +1,126 @@
+//! How a return type is read: what of it is kept, and what is a failure.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+/// Splits a return type `R` into what is kept and what is a failure, and puts it together again.
+#[diagnostic::on_unimplemented(
+    message = "`{R}` is not what its name says",
+    note = "a return type whose name ends in `Result` is read as a `Result`; if it is none, add `plain` to the attribute"
+)]
+pub trait Shape<R> {
+    /// What is kept.
+    type Value;
+    /// What a failure carries.
+    type Error;
+
+    #[doc(hidden)]
+    fn split(output: R) -> Result<Self::Value, Self::Error>;
+    #[doc(hidden)]
+    fn value(value: Self::Value) -> R;
+    #[doc(hidden)]
+    fn error(error: Self::Error) -> R;
+    #[doc(hidden)]
+    fn success(output: &R) -> Option<&Self::Value>;
+}
+
+/// `Result<T, E>`: keeps the `T` of an `Ok`.
+#[derive(Clone, Copy, Debug)]
+pub struct AsResult;
+
+/// `Option<T>`: keeps all of it.
+#[derive(Clone, Copy, Debug)]
+pub struct AsOption;
+
+/// Any type: keeps all of it, never fails.
+#[derive(Clone, Copy, Debug)]
+pub struct AsPlain;
+
+impl<T, E> Shape<Result<T, E>> for AsResult {
+    type Value = T;
+    type Error = E;
+
+    #[inline]
+    fn split(output: Result<T, E>) -> Result<T, E> {
+        output
+    }
+
+    #[inline]
+    fn value(value: T) -> Result<T, E> {
+        Ok(value)
+    }
+
+    #[inline]
+    fn error(error: E) -> Result<T, E> {
+        Err(error)
+    }
+
+    fn success(output: &Result<T, E>) -> Option<&T> {
+        output.as_ref().ok()
+    }
+}
+
+impl<T> Shape<Option<T>> for AsOption {
+    type Value = Option<T>;
+    type Error = Infallible;
+
+    #[inline]
+    fn split(output: Option<T>) -> Result<Option<T>, Infallible> {
+        Ok(output)
+    }
+
+    #[inline]
+    fn value(value: Option<T>) -> Option<T> {
+        value
+    }
+
+    #[inline]
+    fn error(error: Infallible) -> Option<T> {
+        match error {}
+    }
+
+    fn success(output: &Option<T>) -> Option<&Option<T>> {
+        output.is_some().then_some(output)
+    }
+}
+
+impl<T> Shape<T> for AsPlain {
+    type Value = T;
+    type Error = Infallible;
+
+    #[inline]
+    fn split(output: T) -> Result<T, Infallible> {
+        Ok(output)
+    }
+
+    #[inline]
+    fn value(value: T) -> T {
+        value
+    }
+
+    #[inline]
+    fn error(error: Infallible) -> T {
+        match error {}
+    }
+
+    fn success(output: &T) -> Option<&T> {
+        Some(output)
+    }
+}
+
+/// Tells whether a type is a `Result` under another name: the inherent constant wins over the trait's.
+#[derive(Clone, Copy, Debug)]
+pub struct IsResult<R>(PhantomData<R>);
+
+impl<T, E> IsResult<Result<T, E>> {
+    /// It is.
+    pub const YES: bool = true;
+}
+
+/// The answer for all other types.
+pub trait NotResult {
+    /// It is not.
+    const YES: bool = false;
+}
+
+impl<R> NotResult for IsResult<R> {}

@@ -1,0 +1,152 @@
+//! One error type: kind, operation, key, source.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::key::Key;
+
+/// The result of every direct operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A boxed error of a source, as [`Cache::get_or_load`](crate::Cache::get_or_load) takes it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong, in terms of what the caller can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A knob of a [`Policy`](crate::Policy) is out of range, or two contradict each other: mend the call.
+    InvalidPolicy,
+    /// A key, a template or a pattern cannot be used: mend the call.
+    InvalidKey,
+    /// The cache cannot be built as asked: mend the configuration.
+    Config,
+    /// The default cache (or this name) already exists: set up before the first use, once.
+    AlreadySetUp,
+    /// The entry holds a value of another type: use another key, or read it as what was stored.
+    WrongType,
+    /// The source failed; [`Error::source_as`] gives its error back.
+    Source,
+    /// A time limit passed.
+    Timeout,
+    /// This cache or this store cannot do the operation.
+    Unsupported,
+    /// The cache is closed.
+    Closed,
+}
+
+/// Why an operation did not succeed.
+///
+/// Cheap to clone: all who waited for one load get the same error.
+///
+/// ```
+/// let error = larder::Policy::new().ttl("0s").check().unwrap_err();
+/// assert_eq!(error.kind(), larder::ErrorKind::InvalidPolicy);
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    operation: &'static str,
+    key: Option<Key>,
+    message: String,
+    source: Option<BoxError>,
+}
+
+impl Error {
+    pub(crate) fn new(
+        kind: ErrorKind,
+        operation: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            operation,
+            key: None,
+            message: message.into(),
+            source: None,
+        }))
+    }
+
+    /// A key, template or pattern that cannot be used.
+    pub(crate) fn key(message: String) -> Self {
+        Self::new(ErrorKind::InvalidKey, "key", message)
+    }
+
+    pub(crate) fn at(self, key: &Key) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner {
+                key: Some(key.clone()),
+                ..inner
+            })),
+            Err(shared) => Self(shared),
+        }
+    }
+
+    pub(crate) fn from_source(operation: &'static str, key: &Key, source: BoxError) -> Self {
+        Self(Arc::new(Inner {
+            kind: ErrorKind::Source,
+            operation,
+            key: Some(key.clone()),
+            message: "the source failed".into(),
+            source: Some(source),
+        }))
+    }
+
+    /// What the caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The operation that failed, as it is called in the API.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// The key it was about, if it was about one.
+    #[must_use]
+    pub fn affected_key(&self) -> Option<&Key> {
+        self.0.key.as_ref()
+    }
+
+    /// The source's own error, if it is an `E`.
+    #[must_use]
+    pub fn source_as<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.0.source.as_ref()?.downcast_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.operation)?;
+        if let Some(key) = &self.0.key {
+            write!(f, " `{key}`")?;
+        }
+        write!(f, ": {}", self.0.message)?;
+        if let Some(source) = &self.0.source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("operation", &self.0.operation)
+            .field("key", &self.0.key)
+            .field("message", &self.0.message)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|e| &**e as _)
+    }
+}

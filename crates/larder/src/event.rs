@@ -1,0 +1,152 @@
+//! What happened, and who is told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::policy::{Fault, Verdict};
+use crate::selector::Selector;
+
+/// Something that happened in a cache.
+///
+/// Borrowed and built only when there is an observer. It carries keys, never values.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// An entry was served.
+    Hit {
+        /// Its key.
+        key: &'a str,
+        /// `Fresh` or `Refresh`.
+        verdict: Verdict,
+        /// Time since it was written.
+        age: Duration,
+    },
+    /// Nothing could be served.
+    Miss {
+        /// The key asked for.
+        key: &'a str,
+    },
+    /// The source came back with a value.
+    Loaded {
+        /// The key it was for.
+        key: &'a str,
+        /// How long it took.
+        took: Duration,
+    },
+    /// The source failed.
+    LoadFailed {
+        /// The key it was for.
+        key: &'a str,
+        /// How long it took.
+        took: Duration,
+    },
+    /// An entry was written.
+    Stored {
+        /// Its key.
+        key: &'a str,
+    },
+    /// A value was not stored: its key, a tag, a prefix or the cache was invalidated while it was computed.
+    Superseded {
+        /// The key it was for.
+        key: &'a str,
+    },
+    /// The source failed and a kept entry was served.
+    Saved {
+        /// Its key.
+        key: &'a str,
+        /// Time since it was written.
+        age: Duration,
+    },
+    /// An entry gave way to others, or was too heavy to be let in.
+    Evicted {
+        /// Its key.
+        key: &'a str,
+    },
+    /// An entry's time was over.
+    Expired {
+        /// Its key.
+        key: &'a str,
+    },
+    /// Entries were removed.
+    Invalidated {
+        /// Which ones were meant.
+        selector: &'a Selector,
+    },
+    /// A reload behind could not start: too many are under way.
+    RefreshRefused {
+        /// The key that stays as it is.
+        key: &'a str,
+    },
+    /// A reload behind ended without a value: it failed, panicked, was dropped or took too long.
+    RefreshFailed {
+        /// The key that stays as it is.
+        key: &'a str,
+    },
+    /// A call gave up waiting for another's load and asked the source itself.
+    WaitedTooLong {
+        /// The key.
+        key: &'a str,
+    },
+    /// A source asked for its own key, directly or in a circle; the inner call went to the source without the cache.
+    Recursion {
+        /// The key.
+        key: &'a str,
+    },
+    /// The entry holds a value of another type; the read was a miss.
+    WrongType {
+        /// The key.
+        key: &'a str,
+    },
+    /// A policy given at run time cannot be followed; the value was returned and not stored.
+    BadPolicy {
+        /// The key.
+        key: &'a str,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Is told what happens in a cache.
+///
+/// # Contract
+/// Called on the thread where it happened, never under a lock, after the fact. It must not block and must not panic.
+pub trait Observer: Send + Sync + 'static {
+    /// Something happened.
+    fn observe(&self, event: &Event<'_>);
+}
+
+impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
+    fn observe(&self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
+/// All who are told.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(pub(crate) Vec<Arc<dyn Observer>>);
+
+impl Observers {
+    #[inline]
+    pub(crate) fn are_any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        for observer in &self.0 {
+            observer.observe(event);
+        }
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} observers", self.0.len())
+    }
+}

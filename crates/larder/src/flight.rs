@@ -1,0 +1,253 @@
+//! At most one load per key: one leads, the others wait, threads and tasks alike.
+//!
+//! Waiting is a waker, whatever waits: a task has its own, a thread has one that unparks it. A leader that fails, is dropped or
+//! panics ends its flight with [`Landing::Retry`]: all who waited ask again, the first of them leads the next flight.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+use crate::entry::{Kind, Value};
+use crate::key::Key;
+
+/// How a flight ended for those who waited.
+#[derive(Clone, Debug)]
+pub(crate) enum Landing {
+    /// A value, under these tags, computed with what stood at the tag epoch `as_of`.
+    Value {
+        kind: Kind,
+        value: Value,
+        tags: Arc<[Key]>,
+        as_of: u64,
+    },
+    /// The source's error, shared because it can be cloned.
+    Failed(Arc<dyn Any + Send + Sync>),
+    /// Nothing that can be shared: ask again.
+    Retry,
+}
+
+#[derive(Debug)]
+pub(crate) struct Flight {
+    id: u64,
+    /// The tag epoch when the load began.
+    pub(crate) as_of: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    landing: Option<Landing>,
+    /// A follower keeps its place; a place that was given up is `None`.
+    waiting: Vec<Option<Waker>>,
+    followers: usize,
+}
+
+impl Flight {
+    pub(crate) fn new(as_of: u64) -> Arc<Self> {
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            as_of,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn has_followers(&self) -> bool {
+        self.state.lock().followers > 0
+    }
+
+    /// Ends the flight; only the first call counts.
+    pub(crate) fn land(&self, landing: Landing) {
+        let mut state = self.state.lock();
+        if state.landing.is_some() {
+            return;
+        }
+        state.landing = Some(landing);
+        let waiting = std::mem::take(&mut state.waiting);
+        // A waker is foreign code: never call it under the lock.
+        drop(state);
+        waiting.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Waits for the end of the flight.
+    pub(crate) fn follow(self: &Arc<Self>) -> Follow {
+        self.state.lock().followers += 1;
+        Follow {
+            flight: Arc::clone(self),
+            place: None,
+        }
+    }
+}
+
+/// Waits for a flight to end. Dropping it gives the place up and disturbs nobody.
+#[derive(Debug)]
+pub(crate) struct Follow {
+    flight: Arc<Flight>,
+    place: Option<usize>,
+}
+
+impl Future for Follow {
+    type Output = Landing;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landing> {
+        let waker = context.waker().clone();
+        let this = &mut *self;
+        let mut state = this.flight.state.lock();
+        if let Some(landing) = &state.landing {
+            return Poll::Ready(landing.clone());
+        }
+        let replaced = match this.place {
+            Some(place) => state.waiting[place].replace(waker),
+            None => {
+                this.place = Some(state.waiting.len());
+                state.waiting.push(Some(waker));
+                None
+            }
+        };
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        let mut state = self.flight.state.lock();
+        state.followers -= 1;
+        // After the landing the places are gone.
+        let waker = self
+            .place
+            .and_then(|place| state.waiting.get_mut(place)?.take());
+        drop(state);
+        drop(waker);
+    }
+}
+
+thread_local! {
+    /// The flights whose sources are being polled on this thread, outermost first.
+    static LEADING: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Which leaders wait for which flights. Only loads inside loads are in it, so it is nearly always empty.
+static WAITS: Mutex<Option<HashMap<u64, Vec<u64>>>> = Mutex::new(None);
+
+/// Polls a source as the leader of a flight, so that a call for its own key is noticed.
+pub(crate) struct Led<F> {
+    flights: Vec<u64>,
+    source: F,
+}
+
+impl<F> Led<F> {
+    /// A source that answers for all of these flights.
+    pub(crate) fn new(flights: &[&Flight], source: F) -> Self {
+        Self {
+            flights: flights.iter().map(|flight| flight.id).collect(),
+            source,
+        }
+    }
+}
+
+/// Leads end in the order opposite to their begin, also in a panic.
+struct Pop(usize);
+
+impl Drop for Pop {
+    fn drop(&mut self) {
+        LEADING.with_borrow_mut(|leading| leading.truncate(self.0));
+    }
+}
+
+impl<F: Future> Led<F> {
+    pub(crate) async fn run(self) -> F::Output {
+        let mut source = std::pin::pin!(self.source);
+        std::future::poll_fn(|context| {
+            let _pop = LEADING.with_borrow_mut(|leading| {
+                let before = leading.len();
+                leading.extend(&self.flights);
+                Pop(before)
+            });
+            source.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+/// Whether this very task or thread leads `flight`.
+pub(crate) fn is_led_here(flight: &Flight) -> bool {
+    LEADING.with_borrow(|leading| leading.contains(&flight.id))
+}
+
+/// Edges "these loads wait for that flight", taken back when dropped.
+pub(crate) struct Waiting {
+    led: Vec<u64>,
+    flight: u64,
+}
+
+impl Waiting {
+    /// Notes that the loads of this task wait for `flight`; `None` when there are none.
+    ///
+    /// # Errors
+    /// `Err` when that closes a circle: the flight's leader waits, directly or through others, for a load of this task.
+    pub(crate) fn note(flight: &Flight) -> Result<Option<Self>, ()> {
+        let led = LEADING.with_borrow(Clone::clone);
+        if led.is_empty() {
+            return Ok(None);
+        }
+        let mut waits = WAITS.lock();
+        let waits = waits.get_or_insert_default();
+        // Looked up and noted under one lock: of two that would close a circle, the second sees the first.
+        if reaches(waits, flight.id, &led) {
+            return Err(());
+        }
+        for leader in &led {
+            waits.entry(*leader).or_default().push(flight.id);
+        }
+        Ok(Some(Self {
+            led,
+            flight: flight.id,
+        }))
+    }
+}
+
+fn reaches(waits: &HashMap<u64, Vec<u64>>, from: u64, goals: &[u64]) -> bool {
+    let mut open = vec![from];
+    let mut seen = Vec::new();
+    while let Some(flight) = open.pop() {
+        if goals.contains(&flight) {
+            return true;
+        }
+        if seen.contains(&flight) {
+            continue;
+        }
+        seen.push(flight);
+        open.extend(waits.get(&flight).into_iter().flatten());
+    }
+    false
+}
+
+fn take_back(waits: &mut HashMap<u64, Vec<u64>>, leader: u64, flight: u64) {
+    if let Some(flights) = waits.get_mut(&leader) {
+        if let Some(at) = flights.iter().position(|f| *f == flight) {
+            flights.swap_remove(at);
+        }
+        if flights.is_empty() {
+            waits.remove(&leader);
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(waits) = WAITS.lock().as_mut() {
+            for leader in &self.led {
+                take_back(waits, *leader, self.flight);
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Handles of cached methods: typed by the method's arguments.
+//!
+//! A free function's handle is a type of its name, written by the macro. A method has no place for such a
+//! type, so its handle is one of these, with the arguments as a tuple.
+
+use std::fmt;
+
+use crate::cache::Cache;
+use crate::engine::{Cacheable, FunctionStats, Mode, Shape, Site};
+use crate::error::Result;
+use crate::explain::{Explain, explain};
+use crate::key::{Key, KeyBuf};
+use crate::runtime::BoxFuture;
+
+type KeyOf<'h, A> = Box<dyn Fn(&A) -> KeyBuf + Send + Sync + 'h>;
+type PutInto<'h, A, V> = Box<dyn Fn(&A, KeyBuf, V) -> Result<()> + Send + Sync + 'h>;
+type FillAsync<'h, A, R> = Box<dyn Fn(KeyBuf, Mode, A) -> BoxFuture<'h, R> + Send + Sync + 'h>;
+type CallAsync<'h, A, R> = Box<dyn Fn(A) -> BoxFuture<'h, R> + Send + Sync + 'h>;
+type FillSync<'h, A, R> = Box<dyn Fn(KeyBuf, Mode, A) -> R + Send + Sync + 'h>;
+type CallSync<'h, A, R> = Box<dyn Fn(A) -> R + Send + Sync + 'h>;
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident, $fill:ident, $call:ident, $filled:ty) => {
+        $(#[$doc])*
+        pub struct $name<'h, A, R, S: Shape<R>> {
+            cache: Cache,
+            site: &'static Site,
+            key: KeyOf<'h, A>,
+            put: PutInto<'h, A, S::Value>,
+            source: Option<($fill<'h, A, R>, $call<'h, A, R>)>,
+        }
+
+        impl<'h, A, R, S> $name<'h, A, R, S>
+        where
+            S: Shape<R>,
+            S::Value: Cacheable,
+        {
+            #[doc(hidden)]
+            pub fn new(
+                cache: &Cache,
+                site: &'static Site,
+                key: impl Fn(&A) -> KeyBuf + Send + Sync + 'h,
+                put: impl Fn(&A, KeyBuf, S::Value) -> Result<()> + Send + Sync + 'h,
+                fill: impl Fn(KeyBuf, Mode, A) -> $filled + Send + Sync + 'h,
+                uncached: impl Fn(A) -> $filled + Send + Sync + 'h,
+            ) -> Self {
+                Self {
+                    source: Some((Box::new(fill), Box::new(uncached))),
+                    ..Self::keyed(cache, site, key, put)
+                }
+            }
+
+            #[doc(hidden)]
+            pub fn keyed(
+                cache: &Cache,
+                site: &'static Site,
+                key: impl Fn(&A) -> KeyBuf + Send + Sync + 'h,
+                put: impl Fn(&A, KeyBuf, S::Value) -> Result<()> + Send + Sync + 'h,
+            ) -> Self {
+                Self {
+                    cache: cache.clone(),
+                    site,
+                    key: Box::new(key),
+                    put: Box::new(put),
+                    source: None,
+                }
+            }
+
+            /// Counts of all calls of the method, over all its caches.
+            #[must_use]
+            pub fn stats(&self) -> FunctionStats {
+                self.site.stats()
+            }
+
+            fn peek_key(&self, key: &KeyBuf) -> Result<Option<S::Value>> {
+                let inner = &self.cache.inner;
+                inner.open("peek")?;
+                let slot = inner.memory.peek(key).filter(|slot| inner.is_served(slot));
+                Ok(slot.and_then(|slot| slot.value()))
+            }
+
+            fn invalidate_key(&self, key: &KeyBuf) -> Result<bool> {
+                self.cache.inner.open("invalidate")?;
+                Ok(self.cache.inner.remove_key(key))
+            }
+
+            fn explain_key(&self, key: &KeyBuf) -> Result<Explain> {
+                self.cache.inner.open("explain")?;
+                Ok(explain(&self.cache, key))
+            }
+
+            fn source(&self) -> &($fill<'h, A, R>, $call<'h, A, R>) {
+                self.source.as_ref().expect(
+                    "larder: the method takes `self` by value or by `&mut`, so its handle cannot call it: call the method itself",
+                )
+            }
+        }
+
+        impl<A, R, S: Shape<R>> fmt::Debug for $name<'_, A, R, S> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("function", &self.site.path)
+                    .field("cache", &self.cache)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+handle!(
+    /// The handle of a cached async method: `svc.user_cache().invalidate(7).await?`.
+    AsyncHandle, FillAsync, CallAsync, BoxFuture<'h, R>
+);
+
+handle!(
+    /// The handle of a cached sync method: `svc.user_cache().invalidate(7)?`.
+    SyncHandle, FillSync, CallSync, R
+);
+
+macro_rules! methods {
+    ($name:ident, ($($async:tt)?), ($($await:tt)*), [$($arg:ident: $type:ident),*]) => {
+        #[allow(clippy::too_many_arguments, clippy::unused_unit)]
+        impl<'h, $($type,)* R, S> $name<'h, ($($type,)*), R, S>
+        where
+            S: Shape<R>,
+            S::Value: Cacheable,
+        {
+            /// The key of a call with these arguments.
+            #[must_use]
+            pub fn key(&self, $($arg: $type),*) -> Key {
+                (self.key)(&($($arg,)*)).to_key()
+            }
+
+            /// What is stored and servable, without a load and without counting as a use.
+            ///
+            /// # Errors
+            /// [`ErrorKind::Closed`](crate::ErrorKind).
+            pub $($async)? fn peek(&self, $($arg: $type),*) -> Result<Option<S::Value>> {
+                self.peek_key(&(self.key)(&($($arg,)*)))
+            }
+
+            /// Stores a value as if the method had given it.
+            ///
+            /// # Errors
+            /// [`ErrorKind::InvalidPolicy`](crate::ErrorKind) when the ttl of the attribute is computed and wrong; [`ErrorKind::Closed`](crate::ErrorKind).
+            pub $($async)? fn put(&self, $($arg: $type,)* value: S::Value) -> Result<()> {
+                let args = ($($arg,)*);
+                let key = (self.key)(&args);
+                (self.put)(&args, key, value)
+            }
+
+            /// Runs the method and stores what it gives, whatever is stored.
+            pub $($async)? fn refresh(&self, $($arg: $type),*) -> R {
+                let args = ($($arg,)*);
+                let key = (self.key)(&args);
+                (self.source().0)(key, Mode::Refresh, args) $($await)*
+            }
+
+            /// Runs the method past the cache.
+            pub $($async)? fn uncached(&self, $($arg: $type),*) -> R {
+                (self.source().1)(($($arg,)*)) $($await)*
+            }
+
+            /// Forgets the entry; whether a live one was there.
+            ///
+            /// # Errors
+            /// [`ErrorKind::Closed`](crate::ErrorKind).
+            pub $($async)? fn invalidate(&self, $($arg: $type),*) -> Result<bool> {
+                self.invalidate_key(&(self.key)(&($($arg,)*)))
+            }
+
+            /// What is stored, and what the next call would do.
+            ///
+            /// # Errors
+            /// [`ErrorKind::Closed`](crate::ErrorKind).
+            pub $($async)? fn explain(&self, $($arg: $type),*) -> Result<Explain> {
+                self.explain_key(&(self.key)(&($($arg,)*)))
+            }
+        }
+    };
+}
+
+macro_rules! arities {
+    ($([$($arg:ident: $type:ident),*])*) => {$(
+        methods!(AsyncHandle, (async), (.await), [$($arg: $type),*]);
+        methods!(SyncHandle, (), (), [$($arg: $type),*]);
+    )*};
+}
+
+arities! {
+    []
+    [a: A]
+    [a: A, b: B]
+    [a: A, b: B, c: C]
+    [a: A, b: B, c: C, d: D]
+    [a: A, b: B, c: C, d: D, e: E]
+    [a: A, b: B, c: C, d: D, e: E, f: F]
+    [a: A, b: B, c: C, d: D, e: E, f: F, g: G]
+    [a: A, b: B, c: C, d: D, e: E, f: F, g: G, h: H]
+}

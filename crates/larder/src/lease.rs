@@ -1,0 +1,248 @@
+//! The right to fill a key, and who is filling it.
+//!
+//! One record per key *that is being filled*, none for the rest: the table is as small as the work in progress. An
+//! invalidation moves the record's generation, so that every fill that was leased before it loses, and takes the flight out, so that who
+//! asks after it does not join a load that began before it.
+//!
+//! Every write of an entry happens under its record's lock. That makes checking the lease and storing the value one step.
+//! No user code runs under the lock: what a write pushed out is handed back and dropped by the caller.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::flight::Flight;
+use crate::key::Key;
+
+const SHARDS: usize = 64;
+
+type Shard = HashMap<Key, Record, RandomState>;
+
+#[derive(Debug)]
+struct Record {
+    generation: u64,
+    /// Leases on this record; the last one to go takes it out.
+    holders: u32,
+    flight: Option<Arc<Flight>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Leases {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: RandomState,
+}
+
+/// The right to fill one key, taken before the computation starts.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) key: Key,
+    generation: u64,
+    /// The tag epoch before the computation.
+    pub(crate) as_of: u64,
+    leases: Arc<Leases>,
+}
+
+/// A key's record, locked. All writes of the key's entry go through one.
+pub(crate) struct Locked<'a> {
+    shard: MutexGuard<'a, Shard>,
+}
+
+/// What a call for a key should do.
+pub(crate) enum Joined {
+    /// Load it.
+    Lead(Lease, Arc<Flight>),
+    /// Wait for the one who loads it.
+    Follow(Arc<Flight>),
+}
+
+impl Leases {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::default(),
+        })
+    }
+
+    pub(crate) fn lock(&self, key: &Key) -> Locked<'_> {
+        let shard = self.hasher.hash_one(key) as usize % SHARDS;
+        Locked {
+            shard: self.shards[shard].lock(),
+        }
+    }
+
+    /// A lease without a flight: for writes that follow a computation which others do not wait for.
+    pub(crate) fn take(self: &Arc<Self>, key: &Key, as_of: u64) -> Lease {
+        let mut locked = self.lock(key);
+        self.lease(&mut locked, key, as_of)
+    }
+
+    fn lease(self: &Arc<Self>, locked: &mut Locked<'_>, key: &Key, as_of: u64) -> Lease {
+        let record = locked.record(key);
+        record.holders += 1;
+        Lease {
+            key: key.clone(),
+            generation: record.generation,
+            as_of,
+            leases: Arc::clone(self),
+        }
+    }
+
+    /// Joins the flight for `key`, or starts one.
+    ///
+    /// `may_join` decides over a flight in progress; one that it refuses goes on for those who wait already.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        key: &Key,
+        as_of: u64,
+        may_join: impl FnOnce(&Flight) -> bool,
+    ) -> Joined {
+        let mut locked = self.lock(key);
+        let flight = locked.shard.get(key).and_then(|r| r.flight.as_ref());
+        if !cfg!(larder_broken_flight)
+            && let Some(flight) = flight
+            && may_join(flight)
+        {
+            return Joined::Follow(Arc::clone(flight));
+        }
+        let lease = self.lease(&mut locked, key, as_of);
+        let flight = Flight::new(as_of);
+        locked.record(key).flight = Some(Arc::clone(&flight));
+        Joined::Lead(lease, flight)
+    }
+
+    /// Starts a flight unless one is in progress.
+    pub(crate) fn lead_if_idle(
+        self: &Arc<Self>,
+        key: &Key,
+        as_of: u64,
+    ) -> Option<(Lease, Arc<Flight>)> {
+        let mut locked = self.lock(key);
+        if locked.shard.get(key).is_some_and(|r| r.flight.is_some()) {
+            return None;
+        }
+        let lease = self.lease(&mut locked, key, as_of);
+        let flight = Flight::new(as_of);
+        locked.record(key).flight = Some(Arc::clone(&flight));
+        Some((lease, flight))
+    }
+
+    /// Takes a flight out, if it is still the key's flight. Who waits is told by the flight itself.
+    pub(crate) fn land(&self, key: &Key, flight: &Arc<Flight>) {
+        let mut locked = self.lock(key);
+        if let Some(record) = locked.shard.get_mut(key)
+            && record
+                .flight
+                .as_ref()
+                .is_some_and(|f| Arc::ptr_eq(f, flight))
+        {
+            record.flight = None;
+        }
+    }
+
+    /// Revokes the leases of all keys that match.
+    ///
+    /// Call it before removing the matching entries: a fill is then either refused, or stored early enough to be found.
+    pub(crate) fn revoke(&self, matches: impl Fn(&Key) -> bool) {
+        for shard in &self.shards {
+            for (key, record) in &mut *shard.lock() {
+                if matches(key) {
+                    record.revoke();
+                }
+            }
+        }
+    }
+
+    pub(crate) fn is_loading(&self, key: &Key) -> bool {
+        let locked = self.lock(key);
+        locked.shard.get(key).is_some_and(|r| r.flight.is_some())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn records(&self) -> usize {
+        self.shards.iter().map(|s| s.lock().len()).sum()
+    }
+}
+
+impl Locked<'_> {
+    fn record(&mut self, key: &Key) -> &mut Record {
+        self.shard.entry(key.clone()).or_insert(Record {
+            generation: 0,
+            holders: 0,
+            flight: None,
+        })
+    }
+
+    /// Revokes the key's leases and takes its flight out.
+    pub(crate) fn revoke(&mut self, key: &Key) {
+        if let Some(record) = self.shard.get_mut(key) {
+            record.revoke();
+        }
+    }
+
+    /// Whether the lease still stands, as far as its key goes.
+    pub(crate) fn holds(&self, lease: &Lease) -> bool {
+        cfg!(larder_broken_lease)
+            || self
+                .shard
+                .get(&lease.key)
+                .is_some_and(|record| record.generation == lease.generation)
+    }
+}
+
+impl Record {
+    fn revoke(&mut self) {
+        self.generation += 1;
+        self.flight = None;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut locked = self.leases.lock(&self.key);
+        if let Some(record) = locked.shard.get_mut(&self.key) {
+            record.holders -= 1;
+            if record.holders == 0 {
+                let record = locked.shard.remove(&self.key);
+                drop(locked);
+                drop(record);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_lives_as_long_as_its_leases() {
+        let leases = Leases::new();
+        let key = Key::from("k");
+        let a = leases.take(&key, 0);
+        let b = leases.take(&key, 0);
+        assert_eq!(leases.records(), 1);
+        leases.lock(&key).revoke(&key);
+        let c = leases.take(&key, 0);
+        assert!(!leases.lock(&key).holds(&a) && !leases.lock(&key).holds(&b));
+        assert!(leases.lock(&key).holds(&c));
+        drop((a, b, c));
+        assert_eq!(leases.records(), 0);
+    }
+
+    #[test]
+    fn after_an_invalidation_nobody_joins_the_older_flight() {
+        let leases = Leases::new();
+        let key = Key::from("k");
+        let Joined::Lead(_lease, first) = leases.join(&key, 0, |_| true) else {
+            panic!("the first one leads");
+        };
+        assert!(
+            matches!(leases.join(&key, 0, |_| true), Joined::Follow(f) if Arc::ptr_eq(&f, &first))
+        );
+        leases.revoke(|k| k.as_str().starts_with('k'));
+        assert!(matches!(leases.join(&key, 0, |_| true), Joined::Lead(..)));
+    }
+}

@@ -1,0 +1,145 @@
+//! Locks by name with an owner and an end.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+
+use crate::key::Key;
+use crate::runtime::Timestamp;
+
+#[derive(Debug, Default)]
+pub(crate) struct Locks(Mutex<HashMap<Key, Held, RandomState>>);
+
+#[derive(Debug)]
+struct Held {
+    owner: u64,
+    until: Timestamp,
+    waiting: Vec<Waker>,
+}
+
+/// Why a lock was not taken: it is held until then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldUntil(pub(crate) Timestamp);
+
+impl Locks {
+    /// Takes a free or expired lock.
+    pub(crate) fn take(
+        &self,
+        key: &Key,
+        owner: u64,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<(), HeldUntil> {
+        let mut locks = self.0.lock();
+        match locks.get(key) {
+            Some(held) if held.until > now => return Err(HeldUntil(held.until)),
+            _ => {}
+        }
+        // The waiting ones of an expired lock go with it: they look again at its end by themselves.
+        let before = locks.insert(
+            key.clone(),
+            Held {
+                owner,
+                until,
+                waiting: Vec::new(),
+            },
+        );
+        // Whoever forgets to give locks back pays for the clean-up now and then.
+        if locks.len().is_power_of_two() {
+            locks.retain(|_, held| held.until > now);
+        }
+        drop(locks);
+        wake(before);
+        Ok(())
+    }
+
+    /// Gives a lock back; false when the owner does not hold it any more.
+    pub(crate) fn release(&self, key: &Key, owner: u64, now: Timestamp) -> bool {
+        let mut locks = self.0.lock();
+        if !locks
+            .get(key)
+            .is_some_and(|held| held.owner == owner && held.until > now)
+        {
+            return false;
+        }
+        let held = locks.remove(key);
+        drop(locks);
+        wake(held);
+        true
+    }
+
+    /// Moves the end of a lock that the owner still holds.
+    pub(crate) fn renew(&self, key: &Key, owner: u64, now: Timestamp, until: Timestamp) -> bool {
+        let mut locks = self.0.lock();
+        match locks.get_mut(key) {
+            Some(held) if held.owner == owner && held.until > now => {
+                held.until = until;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_held(&self, key: &Key, now: Timestamp) -> bool {
+        let locks = self.0.lock();
+        locks.get(key).is_some_and(|held| held.until > now)
+    }
+
+    pub(crate) fn is_held_by(&self, key: &Key, owner: u64, now: Timestamp) -> bool {
+        let locks = self.0.lock();
+        locks
+            .get(key)
+            .is_some_and(|held| held.owner == owner && held.until > now)
+    }
+
+    /// Resolves when the lock was given back since.
+    pub(crate) fn released<'a>(&'a self, key: &'a Key) -> Released<'a> {
+        Released {
+            locks: self,
+            key,
+            noted: false,
+        }
+    }
+}
+
+fn wake(held: Option<Held>) {
+    held.into_iter()
+        .flat_map(|held| held.waiting)
+        .for_each(Waker::wake);
+}
+
+#[derive(Debug)]
+pub(crate) struct Released<'a> {
+    locks: &'a Locks,
+    key: &'a Key,
+    noted: bool,
+}
+
+impl Future for Released<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let waker = context.waker().clone();
+        let mut locks = self.locks.0.lock();
+        let noted = match locks.get_mut(self.key) {
+            None => None,
+            // Woken: by the release of whom it was noted with, whoever holds it now.
+            Some(held) if self.noted && !held.waiting.iter().any(|w| w.will_wake(&waker)) => None,
+            Some(held) => {
+                held.waiting.retain(|w| !w.will_wake(&waker));
+                held.waiting.push(waker);
+                Some(())
+            }
+        };
+        drop(locks);
+        if noted.is_none() {
+            return Poll::Ready(());
+        }
+        self.noted = true;
+        Poll::Pending
+    }
+}

@@ -1,0 +1,117 @@
+//! `increment`.
+
+use std::future::{IntoFuture, Ready, ready};
+use std::time::Duration;
+
+use crate::cache::{Cache, When};
+use crate::engine::refused;
+use crate::entry::{Slot, Terms, Value};
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::Key;
+use crate::policy::{Fault, Policy};
+
+/// The knobs of a [`Policy`] as methods of a builder that has a `policy`.
+macro_rules! policy_knobs {
+    () => {
+        /// How long an entry is fresh. See [`Policy::ttl`](crate::Policy::ttl).
+        pub fn ttl(mut self, span: impl crate::policy::IntoSpan) -> Self {
+            self.policy = self.policy.ttl(span);
+            self
+        }
+
+        /// All knobs at once.
+        pub fn policy(mut self, policy: crate::Policy) -> Self {
+            self.policy = policy;
+            self
+        }
+    };
+}
+
+pub(super) use policy_knobs;
+
+/// An increment, before it is awaited.
+#[derive(Debug)]
+#[must_use = "nothing is added before it is awaited, or driven with `wait`"]
+pub struct Increment<'a> {
+    cache: &'a Cache,
+    key: Key,
+    by: i64,
+    policy: Policy,
+}
+
+impl<'a> Increment<'a> {
+    pub(super) fn new(cache: &'a Cache, key: Key, by: i64) -> Self {
+        Self {
+            cache,
+            key,
+            by,
+            policy: Policy::new(),
+        }
+    }
+
+    policy_knobs!();
+
+    /// Adds on this thread; the new number.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongType`] when the entry is no `i64`, [`ErrorKind::InvalidPolicy`] for a bad or a missing ttl on the first
+    /// increment or when the sum is out of range, [`ErrorKind::Unsupported`] when writing is switched off, [`ErrorKind::Closed`].
+    pub fn wait(self) -> Result<i64> {
+        let inner = &self.cache.inner;
+        inner.open("increment")?;
+        let policy = self.policy.or(&inner.defaults);
+        if let Some(fault) = policy.fault() {
+            return Err(refused("increment", &self.key, fault));
+        }
+        let mut outcome = Err(Error::new(
+            ErrorKind::Unsupported,
+            "increment",
+            "writing is switched off",
+        )
+        .at(&self.key));
+        inner.write(&self.key, When::Always, |found| {
+            outcome = self.sum(found, policy);
+            let sum = *outcome.as_ref().ok()?;
+            Some(match found {
+                Some(slot) => slot.with_value(Value::new(sum)),
+                None => {
+                    let terms = Terms {
+                        policy,
+                        tags: Vec::new(),
+                        as_of: inner.tags.epoch(),
+                        cost: Duration::ZERO,
+                        weight: policy.weight,
+                    };
+                    inner.slot(&self.key, Value::new(sum), size_of::<i64>(), terms)
+                }
+            })
+        });
+        outcome
+    }
+
+    fn sum(&self, found: Option<&Slot>, policy: Policy) -> Result<i64> {
+        let before = match found {
+            Some(slot) => slot.value::<i64>().ok_or_else(|| {
+                let message = "the entry is no `i64`: use another key, or delete it";
+                Error::new(ErrorKind::WrongType, "increment", message).at(&self.key)
+            })?,
+            None if policy.ttl.is_none() => {
+                return Err(refused("increment", &self.key, Fault::NoTtl));
+            }
+            None => 0,
+        };
+        before.checked_add(self.by).ok_or_else(|| {
+            let message = format!("{before} + {} is out of the range of an `i64`", self.by);
+            Error::new(ErrorKind::InvalidPolicy, "increment", message).at(&self.key)
+        })
+    }
+}
+
+impl IntoFuture for Increment<'_> {
+    type Output = Result<i64>;
+    type IntoFuture = Ready<Result<i64>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        ready(self.wait())
+    }
+}

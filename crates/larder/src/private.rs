@@ -1,0 +1,282 @@
+//! What the attributes expand to. Not for people: no promise holds here between releases.
+
+use std::future::Future;
+
+pub use crate::engine::{
+    AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, Mode, NotResult, NotShared,
+    Nullable, Plan, Settle, Shape, Share, SharingOf, Site, Ticket, fill, fill_sync, hit,
+};
+
+pub use crate::key::private::*;
+pub use crate::policy::{Knobs, Lit};
+
+use crate::cache::Cache;
+use crate::error::Result;
+use crate::explain::Explain;
+use crate::key::Key;
+use crate::runtime::block_on;
+use crate::selector::Selector;
+use crate::switch::Operations;
+
+/// How an error of this shape is shared: `Some` when it can be cloned.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __larder_error_cloner {
+    ($shape:ty, $output:ty) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::NotShared as _;
+        let sharing = &$crate::__private::SharingOf::<
+            <$shape as $crate::__private::Shape<$output>>::Error,
+        >::new();
+        (&sharing).share()
+    }};
+}
+
+pub use crate::__larder_error_cloner as error_cloner;
+
+/// A cache by value, by reference or behind any pointer to one.
+#[diagnostic::on_unimplemented(
+    message = "`cache = ..` needs a `larder::Cache`, and this is a `{Self}`",
+    note = "name a field (`self.cache`), a static, or a call that gives a `Cache`"
+)]
+pub trait AsCache {
+    #[doc(hidden)]
+    fn as_cache(&self) -> &Cache;
+}
+
+impl AsCache for Cache {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        self
+    }
+}
+
+impl<T: AsCache + ?Sized> AsCache for &T {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        (**self).as_cache()
+    }
+}
+
+impl<T: AsCache + ?Sized> AsCache for &mut T {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        (**self).as_cache()
+    }
+}
+
+impl<T: AsCache + ?Sized> AsCache for std::sync::Arc<T> {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        (**self).as_cache()
+    }
+}
+
+impl<T: AsCache + ?Sized> AsCache for Box<T> {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        (**self).as_cache()
+    }
+}
+
+impl<T: AsCache, F: FnOnce() -> T> AsCache for std::sync::LazyLock<T, F> {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        (**self).as_cache()
+    }
+}
+
+/// The cache that an attribute names.
+#[inline]
+pub fn as_cache<C: AsCache + ?Sized>(cache: &C) -> &Cache {
+    cache.as_cache()
+}
+
+/// The default cache; a scope's stand-in is kept alive by the caller's own binding.
+#[inline]
+#[must_use]
+pub fn default_cache() -> DefaultCache {
+    if crate::scope::any_open()
+        && let Some(cache) = crate::scope::current().and_then(|s| s.cache.clone())
+    {
+        return DefaultCache(Some(cache));
+    }
+    DefaultCache(None)
+}
+
+/// The default cache, or what stands in for it in this scope.
+#[derive(Debug)]
+pub struct DefaultCache(Option<Cache>);
+
+impl std::ops::Deref for DefaultCache {
+    type Target = Cache;
+
+    #[inline]
+    fn deref(&self) -> &Cache {
+        match &self.0 {
+            Some(cache) => cache,
+            None => crate::cache::process_default(),
+        }
+    }
+}
+
+impl KeyBuf {
+    /// An empty key of a cache: its prefix, then the version's.
+    #[inline]
+    #[must_use]
+    pub fn of(cache: &Cache, version: u32) -> Self {
+        Self::with_prefix(&cache.inner.prefix, version)
+    }
+}
+
+/// Drives a future of the direct API on this thread.
+pub fn wait<F: Future>(future: F) -> F::Output {
+    block_on(future)
+}
+
+/// The handle's `peek`: what is stored and servable, without counting as a use and without loading.
+pub async fn peek<S, R>(cache: &Cache, key: KeyBuf) -> Result<Option<S::Value>>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+{
+    cache.inner.open("peek")?;
+    Ok(cache
+        .inner
+        .memory
+        .peek(&key)
+        .filter(|slot| cache.inner.is_served(slot))
+        .and_then(|slot| slot.value()))
+}
+
+/// The handle's `put`: stores a value under the attribute's policy and tags from arguments.
+pub async fn put<S, R>(
+    cache: &Cache,
+    site: &'static Site,
+    key: KeyBuf,
+    prepare: impl FnOnce(&mut Plan<S::Error>),
+    settle: impl FnOnce(&mut Settle<'_, S::Value, S::Error>),
+    value: S::Value,
+) -> Result<()>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    cache.inner.open("put")?;
+    crate::engine::put::<S, R>(&cache.inner, site, key, prepare, settle, value)
+}
+
+/// The handle's `invalidate`; whether there was a live entry.
+pub async fn invalidate(cache: &Cache, key: KeyBuf) -> Result<bool> {
+    cache.inner.open("invalidate")?;
+    Ok(cache.inner.remove_key(&key))
+}
+
+/// The handle's `explain`.
+pub async fn explain(cache: &Cache, key: KeyBuf) -> Result<Explain> {
+    cache.inner.open("explain")?;
+    Ok(crate::explain::explain(cache, &key))
+}
+
+/// The state of a key part that an invalidation edge has not given yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing;
+
+/// A key part that was given.
+#[diagnostic::on_unimplemented(
+    message = "this invalidation edge lacks a part of the key",
+    label = "give every argument that the key uses: `f(arg = value, ..)`",
+    note = "to forget many entries at once use `prefix = ..`, `pattern = ..` or `tags = ..`"
+)]
+pub trait Given<'a, T: ?Sized> {
+    #[doc(hidden)]
+    fn given(self) -> &'a T;
+}
+
+impl<'a, T: ?Sized> Given<'a, T> for &'a T {
+    fn given(self) -> &'a T {
+        self
+    }
+}
+
+/// What `#[invalidates]` forgets: entries of one cache.
+#[derive(Debug)]
+pub struct Target {
+    cache: Cache,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Full(KeyBuf),
+    Selected(Selector),
+}
+
+impl Target {
+    /// A full key, as a handle renders it.
+    #[must_use]
+    pub fn key(cache: &Cache, key: KeyBuf) -> Self {
+        Self {
+            cache: cache.clone(),
+            what: What::Full(key),
+        }
+    }
+
+    fn selected(cache: &Cache, selector: Selector) -> Self {
+        Self {
+            cache: cache.clone(),
+            what: What::Selected(selector),
+        }
+    }
+
+    /// A key as the user writes it, without the cache's prefix.
+    pub fn keys(cache: &Cache, key: impl Into<Key>) -> Self {
+        Self::selected(cache, Selector::Keys(vec![key.into()]))
+    }
+
+    /// All keys that begin so.
+    pub fn prefix(cache: &Cache, prefix: impl Into<String>) -> Self {
+        Self::selected(cache, Selector::Prefix(prefix.into()))
+    }
+
+    /// All keys that match.
+    pub fn pattern(cache: &Cache, pattern: impl Into<String>) -> Self {
+        Self::selected(cache, Selector::Pattern(pattern.into()))
+    }
+
+    /// All entries under a tag.
+    pub fn tag(cache: &Cache, tag: impl Into<Key>) -> Self {
+        Self::selected(cache, Selector::Tags(vec![tag.into()]))
+    }
+
+    /// The whole cache.
+    #[must_use]
+    pub fn all(cache: &Cache) -> Self {
+        Self::selected(cache, Selector::All)
+    }
+
+    fn forget(&self) {
+        let inner = &self.cache.inner;
+        match &self.what {
+            What::Full(key) => drop(inner.remove_key(key)),
+            What::Selected(selector) => drop(inner.remove_selected(selector)),
+        }
+    }
+}
+
+/// Forgets all targets.
+pub async fn forget(targets: &[Target]) {
+    forget_sync(targets);
+}
+
+/// Forgets all targets.
+pub fn forget_sync(targets: &[Target]) {
+    targets.iter().for_each(Target::forget);
+}
+
+/// Whether everything is off here: a cached function then only calls its source.
+#[must_use]
+pub fn is_off(cache: &Cache) -> bool {
+    cache.inner.is_off(Operations::READ | Operations::WRITE)
+}

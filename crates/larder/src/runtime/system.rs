@@ -1,0 +1,145 @@
+//! The runtime of real time: the caller's Tokio if there is one, threads if not.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use super::timer::Timer;
+use super::{BoxFuture, Clock, Runtime, Task, block_on};
+
+/// Real time; tasks run on the Tokio runtime that is current when they start, else on threads.
+///
+/// A cached sync function with the memory tier needs no runtime at all. A background load of an async
+/// source runs on Tokio when the call that caused it was made inside Tokio (feature `tokio`), else on a
+/// thread of its own, which suits sources that need no reactor.
+#[derive(Debug)]
+pub struct SystemRuntime {
+    timer: Arc<Timer>,
+}
+
+impl SystemRuntime {
+    /// A handle to the process-wide timer and to whatever Tokio runtime is current at each spawn.
+    #[must_use]
+    pub fn new() -> Self {
+        static TIMER: LazyLock<Arc<Timer>> = LazyLock::new(Timer::new);
+        Self {
+            timer: Arc::clone(&TIMER),
+        }
+    }
+}
+
+impl Default for SystemRuntime {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Runtime for SystemRuntime {
+    fn clock(&self) -> Clock {
+        Clock::system()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.timer.sleep(duration)
+    }
+
+    fn spawn(&self, task: Task) {
+        match task {
+            Task::Load(future) => spawn_load(future),
+            Task::BlockingLoad(job) => on_thread("larder-load", job),
+            Task::Chore(future) => chores::spawn(future),
+        }
+    }
+
+    fn random(&self) -> u64 {
+        random()
+    }
+}
+
+#[cfg(feature = "tokio")]
+fn spawn_load(future: BoxFuture<'static, ()>) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(handle) => drop(handle.spawn(future)),
+        Err(_) => on_thread("larder-load", move || block_on(future)),
+    }
+}
+
+#[cfg(not(feature = "tokio"))]
+fn spawn_load(future: BoxFuture<'static, ()>) {
+    on_thread("larder-load", move || block_on(future));
+}
+
+/// Threads, not a pool: loads are bounded in number by the cache, and each costs more than its thread.
+fn on_thread(name: &str, job: impl FnOnce() + Send + 'static) {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(job);
+    // The job is dropped with the error: its flight passes on and its event says that it was lost.
+    drop(spawned);
+}
+
+mod chores {
+    //! One thread polls the housekeeping of all caches; it is parked while there is none.
+
+    use std::sync::mpsc::{Sender, channel};
+    use std::sync::{Arc, LazyLock};
+    use std::task::{Context, Wake, Waker};
+
+    use parking_lot::Mutex;
+
+    use super::{BoxFuture, on_thread};
+
+    struct Chore {
+        future: Mutex<Option<BoxFuture<'static, ()>>>,
+    }
+
+    static QUEUE: LazyLock<Sender<Arc<Chore>>> = LazyLock::new(|| {
+        let (sender, receiver) = channel::<Arc<Chore>>();
+        on_thread("larder-chores", move || {
+            while let Ok(chore) = receiver.recv() {
+                let waker = Waker::from(Arc::clone(&chore));
+                let mut slot = chore.future.lock();
+                if let Some(mut future) = slot.take()
+                    && future
+                        .as_mut()
+                        .poll(&mut Context::from_waker(&waker))
+                        .is_pending()
+                {
+                    *slot = Some(future);
+                }
+            }
+        });
+        sender
+    });
+
+    impl Wake for Chore {
+        fn wake(self: Arc<Self>) {
+            // Fails only when the thread could not be started; then entries expire when they are read.
+            drop(QUEUE.send(self));
+        }
+    }
+
+    pub(super) fn spawn(future: BoxFuture<'static, ()>) {
+        Arc::new(Chore {
+            future: Mutex::new(Some(future)),
+        })
+        .wake();
+    }
+}
+
+/// SplitMix64 per thread, seeded by the hasher's random keys.
+/// Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
+fn random() -> u64 {
+    thread_local! {
+        static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(0_u8));
+    }
+    STATE.with(|state| {
+        state.set(state.get().wrapping_add(0x9E37_79B9_7F4A_7C15));
+        mix(state.get())
+    })
+}
+
+pub(crate) fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

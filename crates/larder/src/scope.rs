@@ -1,0 +1,207 @@
+//! What holds for one task or one thread for a while: switched-off operations, forced misses, context values, detection.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use crate::detect::Recorder;
+use crate::switch::Operations;
+
+/// A setting for all cache operations inside a future or a closure.
+///
+/// Scopes nest: the inner one adds to the outer one, and what was there is restored at its end, also after a panic or a
+/// dropped future. A scope belongs to one task or one thread; tasks and threads started inside it, and background loads, do not inherit it.
+///
+/// ```
+/// let cache = larder::Cache::builder().build()?;
+/// let blocking = cache.blocking();
+/// blocking.set("k", &1_u64).ttl("1m").wait()?;
+/// larder::scope().invalidate_further().run(|| {
+///     assert_eq!(blocking.get::<u64>("k").unwrap(), None);
+/// });
+/// larder::scope().off(larder::Operations::READ).run(|| {
+///     assert_eq!(blocking.get::<u64>("k").unwrap(), None);
+/// });
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a scope does nothing until something runs in it"]
+pub struct Scope {
+    settings: Settings,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    pub(crate) off: Operations,
+    pub(crate) invalidate_further: bool,
+    pub(crate) context: BTreeMap<String, String>,
+    pub(crate) recorders: Vec<Arc<Recorder>>,
+    pub(crate) cache: Option<crate::Cache>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Context values may be tenants or users: names only.
+        f.debug_struct("Settings")
+            .field("off", &self.off)
+            .field("invalidate_further", &self.invalidate_further)
+            .field("context", &self.context.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A scope that changes nothing yet.
+pub fn scope() -> Scope {
+    Scope::default()
+}
+
+/// How many scopes are open anywhere: while it is 0, nobody pays for looking.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Settings>>> = const { RefCell::new(None) };
+}
+
+impl Scope {
+    /// Operations that do nothing inside: reads miss, writes and removals are left out.
+    ///
+    /// Cached functions still work; with everything off they just call their source.
+    pub fn off(mut self, operations: Operations) -> Self {
+        self.settings.off = self.settings.off | operations;
+        self
+    }
+
+    /// Reads inside are misses, and what they would have found is removed, so that everything used inside is loaded anew (cashews' `invalidate_further`).
+    pub fn invalidate_further(mut self) -> Self {
+        self.settings.invalidate_further = true;
+        self
+    }
+
+    /// A context value for keys: `{@client}` in a template.
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.context.insert(name.into(), value.into());
+        self
+    }
+
+    /// The cache that takes the place of the default one inside, for tests of functions that use the default.
+    pub fn default_cache(mut self, cache: &crate::Cache) -> Self {
+        self.settings.cache = Some(cache.clone());
+        self
+    }
+
+    pub(crate) fn record(mut self, recorder: Arc<Recorder>) -> Self {
+        self.settings.recorders.push(recorder);
+        self
+    }
+
+    /// Runs a closure inside.
+    pub fn run<R>(self, f: impl FnOnce() -> R) -> R {
+        let settings = Arc::new(self.settings.inside_current());
+        let _open = Open::new();
+        let _entered = Entered::new(Some(settings));
+        f()
+    }
+
+    /// Wraps a future so that each of its polls is inside.
+    ///
+    /// What the outer scope is, is decided here, when the future is wrapped.
+    pub fn wrap<F: Future>(self, future: F) -> Scoped<F> {
+        Scoped {
+            future: Box::pin(future),
+            settings: Arc::new(self.settings.inside_current()),
+            _open: Open::new(),
+        }
+    }
+}
+
+/// A future inside a [`Scope`]. Dropping it drops the future; the scope ends with it.
+#[derive(Debug)]
+pub struct Scoped<F> {
+    future: Pin<Box<F>>,
+    settings: Arc<Settings>,
+    _open: Open,
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _entered = Entered::new(Some(Arc::clone(&self.settings)));
+        self.future.as_mut().poll(context)
+    }
+}
+
+/// Counts as open while it lives.
+#[derive(Debug)]
+struct Open;
+
+impl Open {
+    fn new() -> Self {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The settings are current on this thread while it lives; then what was there before is.
+struct Entered {
+    before: Option<Arc<Settings>>,
+}
+
+impl Entered {
+    fn new(settings: Option<Arc<Settings>>) -> Self {
+        Self {
+            before: CURRENT.replace(settings),
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.before.take());
+    }
+}
+
+impl Settings {
+    fn inside_current(self) -> Self {
+        let Some(outer) = current() else {
+            return self;
+        };
+        let mut merged = (*outer).clone();
+        merged.off = merged.off | self.off;
+        merged.invalidate_further |= self.invalidate_further;
+        merged.context.extend(self.context);
+        merged.recorders.extend(self.recorders);
+        merged.cache = self.cache.or(merged.cache);
+        merged
+    }
+}
+
+/// Whether any scope is open in the process; if not, there is none here either.
+#[inline]
+pub(crate) fn any_open() -> bool {
+    OPEN.load(Ordering::Relaxed) != 0
+}
+
+/// The settings of this task or thread.
+pub(crate) fn current() -> Option<Arc<Settings>> {
+    if !any_open() {
+        return None;
+    }
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// A context value of this task or thread.
+pub(crate) fn context_value(name: &str) -> Option<String> {
+    current()?.context.get(name).cloned()
+}

@@ -1,0 +1,222 @@
+//! Lock-free counters, striped so that a hit touches a line that no other thread writes.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+/// What is counted. The order is the order of the counters in memory: what a hit counts comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counter {
+    Fresh,
+    Refresh,
+    Negative,
+    Misses,
+    Loads,
+    LoadNanos,
+    LoadFailures,
+    Coalesced,
+    Saved,
+    Superseded,
+    Stored,
+    Evicted,
+    Expired,
+    Invalidated,
+    RefreshesRefused,
+    WrongType,
+}
+
+const COUNTERS: usize = 16;
+const STRIPES: usize = 16;
+
+/// One thread's counters, apart from the lines of all others.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Stripe([AtomicU64; COUNTERS]);
+
+/// Counters that many threads add to at the price of a plain add.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    stripes: [Stripe; STRIPES],
+    /// For threads beyond the number of stripes.
+    shared: Stripe,
+}
+
+impl Counters {
+    pub(crate) const fn new() -> Self {
+        Self {
+            stripes: [const { Stripe([const { AtomicU64::new(0) }; COUNTERS]) }; STRIPES],
+            shared: Stripe([const { AtomicU64::new(0) }; COUNTERS]),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, counter: Counter, n: u64) {
+        match self.stripes.get(seat()) {
+            // Only the thread in this seat writes here, so load and store need not be one step.
+            Some(stripe) => {
+                let cell = &stripe.0[counter as usize];
+                cell.store(
+                    cell.load(Ordering::Relaxed).wrapping_add(n),
+                    Ordering::Relaxed,
+                );
+            }
+            None => {
+                self.shared.0[counter as usize].fetch_add(n, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn sum(&self, counter: Counter) -> u64 {
+        self.stripes
+            .iter()
+            .chain([&self.shared])
+            .map(|stripe| stripe.0[counter as usize].load(Ordering::Relaxed))
+            .fold(0, u64::wrapping_add)
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        Stats {
+            fresh: self.sum(Counter::Fresh),
+            refresh: self.sum(Counter::Refresh),
+            negative: self.sum(Counter::Negative),
+            misses: self.sum(Counter::Misses),
+            loads: self.sum(Counter::Loads),
+            load_time: Duration::from_nanos(self.sum(Counter::LoadNanos)),
+            load_failures: self.sum(Counter::LoadFailures),
+            coalesced: self.sum(Counter::Coalesced),
+            saved: self.sum(Counter::Saved),
+            superseded: self.sum(Counter::Superseded),
+            stored: self.sum(Counter::Stored),
+            evicted: self.sum(Counter::Evicted),
+            expired: self.sum(Counter::Expired),
+            invalidated: self.sum(Counter::Invalidated),
+            refreshes_refused: self.sum(Counter::RefreshesRefused),
+            wrong_type: self.sum(Counter::WrongType),
+        }
+    }
+}
+
+const UNSEATED: usize = usize::MAX;
+
+thread_local! {
+    static SEAT: Cell<usize> = const { Cell::new(UNSEATED) };
+    static LEAVE: Leave = const { Leave };
+}
+
+/// Seats that threads have left. Giving one on through the lock orders the leaver's writes before the next one's.
+static FREE: Mutex<(usize, Vec<usize>)> = Mutex::new((0, Vec::new()));
+
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        // What this thread still counts after this goes to the shared stripe.
+        let seat = SEAT.replace(STRIPES);
+        if seat < STRIPES {
+            FREE.lock().1.push(seat);
+        }
+    }
+}
+
+/// This thread's own stripe; past the last one when there are more threads than stripes.
+#[inline]
+fn seat() -> usize {
+    let seat = SEAT.get();
+    if seat == UNSEATED { take_seat() } else { seat }
+}
+
+#[cold]
+fn take_seat() -> usize {
+    // Registers the destructor that gives the seat back; while a thread ends there is none to register.
+    if LEAVE.try_with(|_| ()).is_err() {
+        SEAT.set(STRIPES);
+        return STRIPES;
+    }
+    let mut free = FREE.lock();
+    let seat = free.1.pop().unwrap_or_else(|| {
+        let next = free.0.min(STRIPES);
+        free.0 = (next + 1).min(STRIPES);
+        next
+    });
+    SEAT.set(seat);
+    seat
+}
+
+/// Counts since the cache, or the function, was first used.
+///
+/// Each number is exact; together they are read one after the other, so they may be a few calls apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Hits of fresh entries.
+    pub fresh: u64,
+    /// Hits that served an entry while it was being reloaded behind.
+    pub refresh: u64,
+    /// Hits of kept errors (`errors = ..`).
+    pub negative: u64,
+    /// Calls that found nothing to serve.
+    pub misses: u64,
+    /// Calls of the source that came back, well or not.
+    pub loads: u64,
+    /// Time spent in those.
+    pub load_time: Duration,
+    /// Calls of the source that failed.
+    pub load_failures: u64,
+    /// Misses that were served by another's load.
+    pub coalesced: u64,
+    /// Failures that a kept entry stood in for.
+    pub saved: u64,
+    /// Values that were not stored because an invalidation came while they were computed.
+    pub superseded: u64,
+    /// Entries written.
+    pub stored: u64,
+    /// Entries that gave way to others.
+    pub evicted: u64,
+    /// Entries removed because their time was over.
+    pub expired: u64,
+    /// Entries removed by key, prefix, pattern or all. Entries under a forgotten tag are not counted: nobody looks for them.
+    pub invalidated: u64,
+    /// Reloads behind that were not started because too many were under way.
+    pub refreshes_refused: u64,
+    /// Reads that found a value of another type.
+    pub wrong_type: u64,
+}
+
+impl Stats {
+    /// All calls that were served from an entry.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.fresh + self.refresh + self.negative
+    }
+
+    /// Hits as a share of hits and misses, `None` before the first call.
+    #[must_use]
+    pub fn hit_rate(&self) -> Option<f64> {
+        let calls = self.hits() + self.misses;
+        (calls > 0).then(|| self.hits() as f64 / calls as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_more_threads_than_stripes_add_up() {
+        static COUNTERS: Counters = Counters::new();
+        let threads: Vec<_> = (0..40)
+            .map(|_| {
+                std::thread::spawn(|| {
+                    for _ in 0..1_000 {
+                        COUNTERS.add(Counter::Fresh, 1);
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|t| t.join().unwrap());
+        assert_eq!(COUNTERS.read().fresh, 40_000);
+        assert_eq!(COUNTERS.read().hits(), 40_000);
+    }
+}

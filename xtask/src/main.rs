@@ -1,0 +1,37 @@
+//! The project's commands: the only ones that anyone types besides cargo's own.
+
+use std::process::ExitCode;
+
+mod bench;
+mod check;
+mod counts;
+mod direction;
+mod step;
+mod test;
+
+const USAGE: &str = "\
+cargo xtask test [STEP]          everything that decides whether a change is good; one step alone by its name
+cargo xtask test --list          the steps and their commands
+cargo xtask check [STEP]         format, lints, documentation, features, direction of dependencies
+cargo xtask check --list         the steps and their commands
+cargo xtask bench [OPTIONS]      Larder beside its peers in one run: --json FILE, --quick, --help for the rest";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next();
+    let rest: Vec<String> = arguments.collect();
+    let outcome = match command.as_deref() {
+        Some("test") => test::run(&rest),
+        Some("check") => check::run(&rest),
+        Some("bench") => bench::run(&rest),
+        Some(other) => Err(format!("there is no command `{other}`\n\n{USAGE}")),
+        None => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
