@@ -201,13 +201,20 @@ impl Slot {
         verdict
     }
 
-    /// Counts a hit against the budget.
-    pub(crate) fn spend(&self) {
-        if let Some(extra) = self.extra()
-            && (extra.hits > 0 || extra.refresh_hits > 0)
-        {
-            extra.used.fetch_add(1, Ordering::Relaxed);
+    /// Counts a hit against the budget; false when others have used it up since the verdict.
+    pub(crate) fn spend(&self) -> bool {
+        match self.extra() {
+            Some(extra) if extra.hits > 0 || extra.refresh_hits > 0 => {
+                let before = extra.used.fetch_add(1, Ordering::Relaxed);
+                extra.hits == 0 || before < extra.hits || self.is_throttled(extra)
+            }
+            _ => true,
         }
+    }
+
+    /// A throttled entry is served past its budget: its source failed a moment ago.
+    fn is_throttled(&self, extra: &Extra) -> bool {
+        extra.throttled_until.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn used(&self) -> Option<(u32, u32)> {
@@ -261,7 +268,8 @@ impl Extra {
             keep_until: deadlines.keep_until.0 & !KIND_BITS,
             hits: policy.hits,
             refresh_hits: policy.refresh_hits,
-            throttle: policy.throttle,
+            // Failover promises to call the source each time, also right after a failure.
+            throttle: if policy.failover { 0 } else { policy.throttle },
             tags: terms.tags.into(),
             as_of: AtomicU64::new(terms.as_of),
             cost: nanos(terms.cost),

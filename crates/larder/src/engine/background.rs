@@ -10,8 +10,10 @@ use super::{Lead, Site};
 use crate::cache::{Cache, Permit};
 use crate::event::Event;
 use crate::key::KeyBuf;
+use crate::policy::Verdict;
 use crate::runtime::Task;
 use crate::stats::Counter;
+use crate::switch::Operations;
 
 /// How a load came about, and with which rights it runs.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl Ticket {
     pub(super) fn take(cache: &Cache, site: &'static Site, key: &KeyBuf) -> Option<Self> {
         let inner = &cache.inner;
         let key = key.to_key();
-        if inner.leases.is_loading(&key) {
+        if inner.leases.is_loading(&key) || inner.is_off(Operations::WRITE) {
             return None;
         }
         let Some(permit) = Permit::take(inner) else {
@@ -56,10 +58,17 @@ impl Ticket {
             return None;
         };
         let (lease, flight) = inner.leases.lead_if_idle(&key, inner.tags.epoch())?;
+        let lead = Lead::new(inner, lease, flight);
+        // The reader may have seen the entry before another's reload replaced it.
+        let now = inner.clock.now();
+        let slot = inner.memory.peek(&key)?;
+        if slot.verdict(now) == Verdict::Fresh {
+            return None;
+        }
         Some(Self {
             cache: cache.clone(),
             behind: Behind {
-                lead: Lead::new(inner, lease, flight),
+                lead,
                 given_up: Arc::default(),
                 _permit: permit,
             },

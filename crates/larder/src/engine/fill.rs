@@ -189,7 +189,9 @@ impl Call<'_> {
             return None;
         }
         let value = slot.value::<S::Value>()?;
-        slot.spend();
+        if !slot.spend() {
+            return None;
+        }
         let (kind, shared) = slot.shared();
         lead.land(Landing::Value {
             kind,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::background::Ticket;
-use super::{Cacheable, Shape, Site};
+use super::{Cacheable, DIRECT, Shape, Site};
 use crate::cache::{Cache, Inner};
 use crate::detect::{Read, Source};
 use crate::entry::{Failure, Slot};
@@ -36,7 +36,7 @@ where
 {
     let inner = &cache.inner;
     if !inner.switch.is_quiet() || scope::any_open() {
-        return watched::<S, R>(cache, site, key);
+        return watched::<S, R>(cache, site, key.clone());
     }
     let Some(slot) = inner.memory.find(key) else {
         count(inner, site, Counter::Misses);
@@ -49,7 +49,7 @@ where
         count(inner, site, Counter::Fresh);
         return Hit::Value(S::value(value));
     }
-    judged::<S, R>(cache, site, key, &slot)
+    judged::<S, R>(cache, site, key.clone(), &slot)
 }
 
 #[inline]
@@ -58,9 +58,11 @@ pub(super) fn count(inner: &Inner, site: &'static Site, counter: Counter) {
     site.counters.add(counter, 1);
 }
 
+// The rare paths take the key by value: its address must not escape from the hit, where it lives in registers.
+
 /// The hit when something is switched off, somebody listens, or a scope is open.
 #[inline(never)]
-fn watched<S, R>(cache: &Cache, site: &'static Site, key: &KeyBuf) -> Hit<R>
+fn watched<S, R>(cache: &Cache, site: &'static Site, key: KeyBuf) -> Hit<R>
 where
     S: Shape<R>,
     S::Value: Cacheable,
@@ -68,15 +70,15 @@ where
 {
     let inner = &cache.inner;
     if inner.is_off(Operations::READ) {
-        return missed(inner, site, key);
+        return missed(inner, site, &key);
     }
     if scope::current().is_some_and(|settings| settings.invalidate_further) {
         inner.remove(&key.to_key());
-        return missed(inner, site, key);
+        return missed(inner, site, &key);
     }
-    match inner.memory.find(key) {
+    match inner.memory.find(&key) {
         Some(slot) => judged::<S, R>(cache, site, key, &slot),
-        None => missed(inner, site, key),
+        None => missed(inner, site, &key),
     }
 }
 
@@ -87,7 +89,8 @@ fn missed<R>(inner: &Inner, site: &'static Site, key: &KeyBuf) -> Hit<R> {
 }
 
 /// The hit of an entry that needs more than one look at the clock.
-fn judged<S, R>(cache: &Cache, site: &'static Site, key: &KeyBuf, slot: &Slot) -> Hit<R>
+#[inline(never)]
+fn judged<S, R>(cache: &Cache, site: &'static Site, key: KeyBuf, slot: &Slot) -> Hit<R>
 where
     S: Shape<R>,
     S::Value: Cacheable,
@@ -97,18 +100,20 @@ where
     let now = inner.clock.now();
     let verdict = slot.verdict(now);
     if verdict == Verdict::Gone {
-        inner.drop_expired(key, slot);
-        return missed(inner, site, key);
+        inner.drop_expired(&key, slot);
+        return missed(inner, site, &key);
     }
     if verdict == Verdict::Reload || !inner.tags.stand(slot) {
-        return missed(inner, site, key);
+        return missed(inner, site, &key);
     }
     let Some((output, counter)) = read::<S, R>(slot, verdict) else {
         count(inner, site, Counter::WrongType);
         inner.tell(|| Event::WrongType { key: key.as_str() });
-        return missed(inner, site, key);
+        return missed(inner, site, &key);
     };
-    slot.spend();
+    if !slot.spend() {
+        return missed(inner, site, &key);
+    }
     count(inner, site, counter);
     let age = now.since(slot.written());
     inner.tell(|| Event::Hit {
@@ -116,9 +121,10 @@ where
         verdict,
         age,
     });
-    detected(inner, site, key, source(counter), Some(age));
+    detected(inner, site, &key, source(counter), Some(age));
     match verdict {
-        Verdict::Refresh => match Ticket::take(cache, site, key) {
+        // A direct read has no source to reload with.
+        Verdict::Refresh if !std::ptr::eq(site, &raw const DIRECT) => match Ticket::take(cache, site, &key) {
             Some(ticket) => Hit::Refresh(output, ticket),
             None => Hit::Value(output),
         },

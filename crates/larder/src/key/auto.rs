@@ -60,6 +60,7 @@ impl KeyBuf {
 
 macro_rules! numbers {
     ($($number:ident)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl AutoPart for $number {
             #[inline]
             fn render_auto(&self, out: &mut KeyBuf) {
@@ -72,6 +73,7 @@ macro_rules! numbers {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl AutoPart for NonZero<$number> {
             #[inline]
             fn render_auto(&self, out: &mut KeyBuf) {
@@ -91,6 +93,7 @@ numbers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
 // The debug form of a float is exact and short, for very large and very small ones too.
 macro_rules! formatted {
     ($($number:ident $format:literal;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl AutoPart for $number {
             fn render_auto(&self, out: &mut KeyBuf) {
                 out.literal(&format!($format, self));
@@ -101,12 +104,14 @@ macro_rules! formatted {
 }
 formatted! { u128 "{}"; i128 "{}"; f32 "{:?}"; f64 "{:?}"; }
 
+#[diagnostic::do_not_recommend]
 impl AutoPart for bool {
     fn render_auto(&self, out: &mut KeyBuf) {
         out.literal(if *self { "true" } else { "false" });
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl AutoPart for char {
     fn render_auto(&self, out: &mut KeyBuf) {
         out.literal("'");
@@ -115,12 +120,14 @@ impl AutoPart for char {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl AutoPart for () {
     fn render_auto(&self, out: &mut KeyBuf) {
         out.literal("()");
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl AutoPart for str {
     #[inline]
     fn render_auto(&self, out: &mut KeyBuf) {
@@ -130,6 +137,7 @@ impl AutoPart for str {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl AutoPart for OsStr {
     fn render_auto(&self, out: &mut KeyBuf) {
         out.literal("\"");
@@ -141,6 +149,7 @@ impl AutoPart for OsStr {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl AutoPart for Duration {
     fn render_auto(&self, out: &mut KeyBuf) {
         out.number(self.as_secs());
@@ -150,6 +159,7 @@ impl AutoPart for Duration {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: AutoPart> AutoPart for Option<T> {
     fn render_auto(&self, out: &mut KeyBuf) {
         match self {
@@ -159,6 +169,7 @@ impl<T: AutoPart> AutoPart for Option<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: AutoPart, E: AutoPart> AutoPart for Result<T, E> {
     fn render_auto(&self, out: &mut KeyBuf) {
         match self {
@@ -168,6 +179,7 @@ impl<T: AutoPart, E: AutoPart> AutoPart for Result<T, E> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: AutoPart> AutoPart for [T] {
     fn render_auto(&self, out: &mut KeyBuf) {
         out.sequence("[", self, "]");
@@ -176,6 +188,7 @@ impl<T: AutoPart> AutoPart for [T] {
 
 macro_rules! lists {
     ($([$($generics:tt)*] $list:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($generics)*> AutoPart for $list {
             fn render_auto(&self, out: &mut KeyBuf) {
                 out.sequence("[", self, "]");
@@ -193,6 +206,7 @@ lists! {
 
 macro_rules! through {
     ($([$($generics:tt)*] $pointer:ty, $value:ident => $to:expr;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($generics)*> AutoPart for $pointer {
             #[inline]
             fn render_auto(&self, out: &mut KeyBuf) {
@@ -217,6 +231,7 @@ through! {
 
 macro_rules! tuples {
     ($($($part:ident $at:tt)*;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($part: AutoPart),*> AutoPart for ($($part,)*) {
             fn render_auto(&self, out: &mut KeyBuf) {
                 let parts: &[&dyn AutoPart] = &[$(&self.$at),*];

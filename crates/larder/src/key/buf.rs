@@ -103,9 +103,9 @@ impl KeyBuf {
     #[inline(always)]
     pub(super) fn escaped<const N: usize>(&mut self, text: &str, extra: [u8; N]) {
         if self.len + text.len() > INLINE {
-            return self.lengthen(|room| room.escaped(text, &extra));
+            return self.lengthen(|room| room.escaped(text, extra));
         }
-        if !escape::is_clean(text.as_bytes(), &extra) {
+        if !escape::is_clean(text.as_bytes(), extra) {
             let mut escaped = mem::take(self);
             escape::escape_into(&mut escaped, text, &extra);
             *self = escaped;

@@ -28,22 +28,25 @@ const fn is_special(byte: u8) -> bool {
 
 /// Does nothing in this text have to be escaped? `false` for all that is not ASCII.
 #[inline(always)]
-pub(super) fn is_clean(text: &[u8], extra: &[u8]) -> bool {
-    let mut dirt = match text.last_chunk::<8>() {
-        // The last eight bytes, whether or not they are a word of their own.
-        Some(last) => dirt(u64::from_le_bytes(*last), extra),
-        // No bytes beyond the text, which are zero and would be dirty.
-        None => dirt(word(text), extra) & !(u64::MAX << (8 * text.len())),
-    };
-    for word in text.as_chunks::<8>().0 {
+pub(super) fn is_clean<const N: usize>(text: &[u8], extra: [u8; N]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut dirt = 0;
+    for word in words {
         dirt |= self::dirt(u64::from_le_bytes(*word), extra);
+    }
+    if !rest.is_empty() {
+        dirt |= match text.last_chunk::<8>() {
+            Some(last) => self::dirt(u64::from_le_bytes(*last), extra),
+            // Not the bytes beyond the text, which are zero and would be dirty.
+            None => self::dirt(word(text), extra) & !(u64::MAX << (8 * text.len())),
+        };
     }
     dirt == 0
 }
 
 /// The high bit of every byte that is escaped or not ASCII. With a byte that is not ASCII the others are vague.
 #[inline(always)]
-fn dirt(word: u64, extra: &[u8]) -> u64 {
+fn dirt<const N: usize>(word: u64, extra: [u8; N]) -> u64 {
     // With the high bit of every lane set no subtraction can borrow from the next lane; it is gone
     // afterwards exactly where the byte was smaller.
     let set = word | HIGH;
@@ -54,7 +57,7 @@ fn dirt(word: u64, extra: &[u8]) -> u64 {
     dirt |= equal(word | (LANES * 0x10), b':') | equal(word | (LANES * 0x40), 0x7F);
     dirt |= below(b']' + 1) & !below(b'[');
     for byte in extra {
-        dirt |= equal(word, *byte);
+        dirt |= equal(word, byte);
     }
     dirt & HIGH
 }
@@ -131,17 +134,13 @@ mod tests {
                     let mut bytes = vec![b'a'; length];
                     bytes[at] = byte;
                     let clean = byte.is_ascii() && !is_special(byte);
-                    assert_eq!(
-                        is_clean(&bytes, &[]),
-                        clean,
-                        "{byte:#x} at {at} of {length}"
-                    );
+                    assert_eq!(is_clean(&bytes, []), clean, "{byte:#x} at {at} of {length}");
                     let clean = clean && byte != b'-' && byte != b'/';
-                    assert_eq!(is_clean(&bytes, b"-/"), clean);
+                    assert_eq!(is_clean(&bytes, *b"-/"), clean);
                 }
             }
         }
-        assert!(is_clean(b"", b"-"));
+        assert!(is_clean(b"", []));
     }
 
     #[test]

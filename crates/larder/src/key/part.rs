@@ -184,7 +184,7 @@ impl<'a> PartWriter<'a> {
             self.out.literal("%(");
         }
         let mut elements = elements.into_iter().peekable();
-        if elements.peek().is_none() && !nested {
+        if elements.peek().is_none() {
             self.out.literal("%empty");
         }
         while let Some(element) = elements.next() {

@@ -40,36 +40,52 @@ impl<'a, T: fmt::Display + ?Sized> KeyViaDisplay<'a> for KeyProbe<'a, T> {
 }
 
 /// Found when the value has neither.
-pub trait KeyRefused<'a> {
+pub trait KeyRefused {
     /// The type of the value.
     type Value: ?Sized;
-    /// Never callable; its bound is the message.
-    fn shown(self) -> &'a Self::Value
+    /// Never called: the bound is the message. What it gives can be shown, so that there is only one.
+    fn shown(self) -> Refused
     where
         Self::Value: KeyPart;
 }
 
-impl<'a, T: ?Sized> KeyRefused<'a> for &KeyProbe<'a, T> {
+impl<T: ?Sized> KeyRefused for &KeyProbe<'_, T> {
     type Value = T;
 
-    fn shown(self) -> &'a T
+    fn shown(self) -> Refused
     where
         T: KeyPart,
     {
-        self.0
+        Refused
     }
+}
+
+/// A value that cannot be shown.
+#[derive(Debug)]
+pub struct Refused;
+
+#[diagnostic::do_not_recommend]
+impl KeyPart for Refused {
+    fn render(&self, _: &mut PartWriter<'_>) {}
+}
+
+#[diagnostic::do_not_recommend]
+impl AutoPart for Refused {
+    fn render_auto(&self, _: &mut KeyBuf) {}
 }
 
 /// A value shown by its `Display`.
 #[derive(Debug)]
 pub struct Displayed<'a, T: ?Sized>(&'a T);
 
+#[diagnostic::do_not_recommend]
 impl<T: fmt::Display + ?Sized> KeyPart for Displayed<'_, T> {
     fn render(&self, out: &mut PartWriter<'_>) {
         out.display(self.0);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: fmt::Display + ?Sized> AutoPart for Displayed<'_, T> {
     fn render_auto(&self, out: &mut KeyBuf) {
         out.quoted(self.0);
@@ -105,23 +121,23 @@ impl<'a, T: fmt::Display + ?Sized> AutoViaDisplay<'a> for AutoProbe<'a, T> {
 }
 
 /// Found when the value has neither.
-pub trait AutoRefused<'a> {
+pub trait AutoRefused {
     /// The type of the value.
     type Value: ?Sized;
-    /// Never callable; its bound is the message.
-    fn shown(self) -> &'a Self::Value
+    /// Never called: the bound is the message. What it gives can be shown, so that there is only one.
+    fn shown(self) -> Refused
     where
         Self::Value: AutoPart;
 }
 
-impl<'a, T: ?Sized> AutoRefused<'a> for &AutoProbe<'a, T> {
+impl<T: ?Sized> AutoRefused for &AutoProbe<'_, T> {
     type Value = T;
 
-    fn shown(self) -> &'a T
+    fn shown(self) -> Refused
     where
         T: AutoPart,
     {
-        self.0
+        Refused
     }
 }
 

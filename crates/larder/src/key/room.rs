@@ -5,11 +5,11 @@ use std::cell::Cell;
 use super::buf::{Sink, WORD};
 use super::escape;
 
-const WORDS: usize = 16;
+const WORDS: usize = 17;
 
-/// The longest text that needs no allocation of its own. One word less than there is room for, because a
-/// push always writes the word it fills and the word after it.
-const STEADY: usize = (WORDS - 1) * WORD;
+/// The longest text that needs no allocation of its own. Two words less than there is room for, because what
+/// is appended may end with a word, and the word after the last one is written too.
+const STEADY: usize = (WORDS - 2) * WORD;
 
 thread_local! {
     // A look-up gives back what it needed, so the next one on this thread does not allocate. One is for the
@@ -73,10 +73,10 @@ impl Room {
 
     /// Appends a value.
     #[inline(never)]
-    pub(super) fn escaped(&mut self, text: &str, extra: &[u8]) {
+    pub(super) fn escaped<const N: usize>(&mut self, text: &str, extra: [u8; N]) {
         match escape::is_clean(text.as_bytes(), extra) {
             true => self.literal(text),
-            false => escape::escape_into(self, text, extra),
+            false => escape::escape_into(self, text, &extra),
         }
     }
 

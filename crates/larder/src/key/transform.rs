@@ -5,12 +5,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::buf::KeyBuf;
-use super::part::{Case, KeyPart, PartWriter};
+use super::part::{Case, KeyPart, PartWriter, Pieces};
 
 /// `{x:lower}`.
 pub fn lower<T: KeyPart>(value: T) -> impl KeyPart {
@@ -53,6 +53,7 @@ pub fn len<T: Length + ?Sized>(value: &T) -> usize {
 /// What `{x:len}` shows: how many elements there are, or how many bytes of text.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no length that `{{x:len}}` knows",
+    label = "not a text, a list, a set or a map",
     note = "show it with a function of yours: `{{x:path::to::fn}}`"
 )]
 pub trait Length {
@@ -62,6 +63,7 @@ pub trait Length {
 
 macro_rules! lengths {
     ($([$($generics:tt)*] $container:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($generics)*> Length for $container {
             fn length(&self) -> usize {
                 self.len()
@@ -84,6 +86,7 @@ lengths! {
 
 macro_rules! lengths_through {
     ($([$($generics:tt)*] $pointer:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($generics)*> Length for $pointer {
             fn length(&self) -> usize {
                 (**self).length()
@@ -101,15 +104,19 @@ lengths_through! {
 }
 
 /// `{x:?}`.
-pub fn debug<T: fmt::Debug + ?Sized>(value: &T) -> impl KeyPart {
-    Debugged(value)
+pub fn debug<T: fmt::Debug + ?Sized>(value: &T) -> Debugged {
+    let mut text = KeyBuf::new();
+    write!(Pieces(|piece: &str| text.literal(piece)), "{value:?}").expect("a key takes every text");
+    Debugged(text)
 }
 
-struct Debugged<'a, T: ?Sized>(&'a T);
+/// What `Debug` wrote. Not generic, so that a missing `Debug` is one error.
+#[derive(Debug)]
+pub struct Debugged(KeyBuf);
 
-impl<T: fmt::Debug + ?Sized> KeyPart for Debugged<'_, T> {
+impl KeyPart for Debugged {
     fn render(&self, out: &mut PartWriter<'_>) {
-        out.display(format_args!("{:?}", self.0));
+        out.text(self.0.as_str());
     }
 }
 

@@ -14,6 +14,7 @@ use crate::key::buf::Sink as _;
 
 macro_rules! unsigned {
     ($($number:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl KeyPart for $number {
             #[inline(always)]
             fn render(&self, out: &mut PartWriter<'_>) {
@@ -26,6 +27,7 @@ unsigned!(u8 u16 u32 u64 usize);
 
 macro_rules! signed {
     ($($number:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl KeyPart for $number {
             #[inline(always)]
             fn render(&self, out: &mut PartWriter<'_>) {
@@ -39,6 +41,7 @@ signed!(i8 i16 i32 i64 isize);
 // The debug form of a float is exact and short, for very large and very small ones too.
 macro_rules! displayed {
     ($($format:literal for $($number:ty)*;)*) => {$($(
+        #[diagnostic::do_not_recommend]
         impl KeyPart for $number {
             fn render(&self, out: &mut PartWriter<'_>) {
                 out.display(format_args!($format, self));
@@ -50,6 +53,7 @@ displayed!("{}" for u128 i128; "{:?}" for f32 f64;);
 
 macro_rules! not_zero {
     ($($number:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl KeyPart for NonZero<$number> {
             #[inline(always)]
             fn render(&self, out: &mut PartWriter<'_>) {
@@ -77,6 +81,7 @@ impl PartWriter<'_> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl KeyPart for bool {
     #[inline]
     fn render(&self, out: &mut PartWriter<'_>) {
@@ -84,6 +89,7 @@ impl KeyPart for bool {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl KeyPart for char {
     #[inline]
     fn render(&self, out: &mut PartWriter<'_>) {
@@ -95,6 +101,7 @@ impl KeyPart for char {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl KeyPart for str {
     #[inline(always)]
     fn render(&self, out: &mut PartWriter<'_>) {
@@ -106,6 +113,7 @@ impl KeyPart for str {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl KeyPart for OsStr {
     fn render(&self, out: &mut PartWriter<'_>) {
         out.bytes(self.as_encoded_bytes());
@@ -117,6 +125,7 @@ impl KeyPart for OsStr {
 }
 
 /// As seconds: `90s`, `1.5s`.
+#[diagnostic::do_not_recommend]
 impl KeyPart for Duration {
     fn render(&self, out: &mut PartWriter<'_>) {
         let fraction = format!("{:09}", self.subsec_nanos());
@@ -126,6 +135,7 @@ impl KeyPart for Duration {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: KeyPart> KeyPart for Option<T> {
     #[inline(always)]
     fn render(&self, out: &mut PartWriter<'_>) {
@@ -140,6 +150,7 @@ impl<T: KeyPart> KeyPart for Option<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: KeyPart> KeyPart for [T] {
     fn render(&self, out: &mut PartWriter<'_>) {
         out.list(self);
@@ -152,6 +163,7 @@ impl<T: KeyPart> KeyPart for [T] {
 
 macro_rules! lists {
     ($([$($generics:tt)*] $list:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($generics)*> KeyPart for $list {
             fn render(&self, out: &mut PartWriter<'_>) {
                 out.list(self);
@@ -172,6 +184,7 @@ lists! {
 
 macro_rules! through {
     ($([$($generics:tt)*] $pointer:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($generics)*> KeyPart for $pointer {
             #[inline(always)]
             fn render(&self, out: &mut PartWriter<'_>) {
@@ -197,6 +210,7 @@ through! {
 
 macro_rules! paths {
     ($($path:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl KeyPart for $path {
             fn render(&self, out: &mut PartWriter<'_>) {
                 self.as_os_str().render(out);
