@@ -19,7 +19,8 @@ cargo xtask bench [OPTIONS]      Larder beside its peers in one run: --json FILE
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let command = arguments.next();
-    let rest: Vec<String> = arguments.collect();
+    // `cargo xtask bench -- --json FILE` and the same without the dashes are one command.
+    let rest: Vec<String> = arguments.filter(|argument| argument != "--").collect();
     let outcome = match command.as_deref() {
         Some("test") => test::run(&rest),
         Some("check") => check::run(&rest),
