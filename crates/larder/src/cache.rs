@@ -21,11 +21,13 @@ use crate::tag::Tags;
 
 mod builder;
 mod default;
+mod sweep;
 mod write;
 
 pub use builder::{Builder, IntoWeight};
 pub(crate) use default::process_default;
 pub use default::{cache, named, register, set_default, setup};
+use sweep::Sweeper;
 pub(crate) use write::When;
 
 /// A cache: where values are kept, for how long by default, and who is told.
@@ -55,6 +57,7 @@ pub(crate) struct Inner {
     pub(crate) name: Arc<str>,
     pub(crate) prefix: Box<str>,
     pub(crate) memory: Memory,
+    pub(crate) sweeper: Sweeper,
     pub(crate) tags: Tags,
     pub(crate) leases: Arc<Leases>,
     pub(crate) locks: Locks,
@@ -96,6 +99,10 @@ impl Background {
             limit,
             running: AtomicUsize::new(0),
         }
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Acquire)
     }
 }
 

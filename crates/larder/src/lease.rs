@@ -160,7 +160,7 @@ impl Leases {
         locked.shard.get(key).is_some_and(|r| r.flight.is_some())
     }
 
-    #[cfg(test)]
+    /// How many keys are being filled.
     pub(crate) fn records(&self) -> usize {
         self.shards.iter().map(|s| s.lock().len()).sum()
     }

@@ -1,6 +1,51 @@
-//! Declarative caching for Rust.
+//! Declarative caching: an attribute on a function keeps its results, for as long as a policy says, and forgets them when told.
+//!
+//! ```
+//! # #[cfg(feature = "macros")] {
+//! use larder::{cached, invalidates};
+//!
+//! #[cached(key = "square:{n}", ttl = "10m", tags = ["squares"])]
+//! fn square(n: u64) -> u64 {
+//!     n * n
+//! }
+//!
+//! #[invalidates(square(n = n))]
+//! fn forget_square(n: u64) {}
+//!
+//! assert_eq!(square(7), 49); // runs the body
+//! assert_eq!(square(7), 49); // a hit
+//! forget_square(7);
+//! assert_eq!(square::explain(7)?.why(), "load: nothing is stored");
+//! # }
+//! # Ok::<(), larder::Error>(())
+//! ```
+//!
+//! # Where to go
+//!
+//! - **Attributes.** [`cached`] reads or computes, [`cache_put`] always computes and stores, [`invalidates`] forgets after success.
+//!   They work on `fn` and `async fn`, free functions and methods. A cached function has a typed handle of the same name:
+//!   `square::{key, peek, put, refresh, invalidate, explain, stats, uncached}`; a method `user` has `svc.user_cache()`.
+//! - **Freshness.** All knobs are in [`Policy`]; what they do to an entry's life is in [`Deadlines`] and [`Verdict`].
+//! - **Keys.** Templates like `"user:{id}"` are readable and injective; [`Template`] does the same at run time, [`KeyPart`] lets your own types
+//!   stand in them, [`escape`] makes any text safe.
+//! - **Direct use.** [`cache()`] is the default [`Cache`], [`Cache::builder`] makes others: `get`, `get_or_load`, `set`, `increment`, `lock`, and so on; [`Cache::blocking`] is the same
+//!   for threads.
+//! - **Looking inside.** [`Explain`] says why the next call would hit or miss, [`Stats`] and [`FunctionStats`] count, [`Observer`] is told, [`detect`] collects what was read.
+//! - **Scopes.** [`scope()`] switches operations off, forces misses or sets context values for one task or thread.
+//! - **Tests.** [`testing`] runs cached functions in virtual time under a seed.
+//!
+//! # What holds always
+//!
+//! A value that was invalidated while it was being computed is returned to its caller and not stored. At most one load runs per key. A cached function returns what it
+//! returned before, and what goes wrong in the cache is an [`Event`], not an error of the function; direct operations return [`Result`].
+//!
+//! # Features
+//!
+//! `macros`, `memory` and `tokio` are on by default. `tokio` lets background loads of async sources run on the Tokio runtime that is current; without it they get a thread.
+//! `jwt` adds the `{token:jwt(claim)}` transform.
 
 pub mod runtime;
+pub mod testing;
 
 mod blocking;
 mod cache;

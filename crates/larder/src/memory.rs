@@ -1,7 +1,6 @@
 //! The in-process tier: typed values, bounded, no serialization.
 
 use std::hash::Hash;
-use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use quick_cache::sync::Cache as Quick;
@@ -10,10 +9,6 @@ use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter};
 use crate::entry::Slot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
-
-mod sweep;
-
-pub(crate) use sweep::Sweeper;
 
 /// Entries of the default bound.
 pub(crate) const DEFAULT_ENTRIES: u64 = 10_000;
@@ -65,7 +60,6 @@ impl Weighter<Key, Slot> for Weigh {
 pub(crate) struct Memory {
     entries: Quick<Key, Slot, Weigh, RandomState, HandBack>,
     pub(crate) bound: Bound,
-    pub(crate) sweeper: Arc<Sweeper>,
 }
 
 impl Memory {
@@ -90,7 +84,6 @@ impl Memory {
         Ok(Self {
             entries: Quick::with_options(options, Weigh, RandomState::default(), HandBack),
             bound,
-            sweeper: Arc::default(),
         })
     }
 

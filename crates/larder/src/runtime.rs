@@ -13,7 +13,7 @@ mod timer;
 
 pub(crate) use clock::nanos;
 pub use clock::{Clock, Timestamp};
-pub(crate) use park::block_on;
+pub(crate) use park::{InsteadOfParking, block_on, instead_of_parking};
 pub use system::SystemRuntime;
 
 /// An owned, boxed future.

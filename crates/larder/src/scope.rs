@@ -187,6 +187,12 @@ impl Settings {
     }
 }
 
+/// Runs something that is in no scope, though it runs on this thread meanwhile.
+pub(crate) fn outside<R>(f: impl FnOnce() -> R) -> R {
+    let _entered = Entered::new(None);
+    f()
+}
+
 /// Whether any scope is open in the process; if not, there is none here either.
 #[inline]
 pub(crate) fn any_open() -> bool {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use larder_syntax::size;
 
-use super::{Background, Cache, Inner, Weighers};
+use super::{Background, Cache, Inner, Sweeper, Weighers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Observer, Observers};
 use crate::lease::Leases;
@@ -155,6 +155,7 @@ impl Builder {
                 name: self.name.into(),
                 prefix: self.prefix.into(),
                 memory: Memory::new(bound)?,
+                sweeper: Sweeper::default(),
                 tags: Tags::default(),
                 leases: Leases::new(),
                 locks: Locks::default(),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::cache::Inner;
+use super::Inner;
 use crate::event::Event;
 use crate::key::Key;
 use crate::runtime::{Task, Timestamp};
@@ -75,17 +75,13 @@ fn start(weak: Weak<Inner>, due: Timestamp) {
         sleep.await;
         if let Some(inner) = weak.upgrade()
             // An earlier sweep was planned since, and has taken this one's place.
-            && inner.memory.sweeper.planned.load(Ordering::Acquire) == due.0
+            && inner.sweeper.planned.load(Ordering::Acquire) == due.0
         {
             // Before the sweep: what is written meanwhile, and may be missed by it, plans the next one.
-            inner
-                .memory
-                .sweeper
-                .planned
-                .store(u64::MAX, Ordering::Release);
+            inner.sweeper.planned.store(u64::MAX, Ordering::Release);
             let next = sweep(&inner).await;
             if let Some(next) = next {
-                inner.memory.sweeper.plan(&inner, next);
+                inner.sweeper.plan(&inner, next);
             }
         }
     })));
@@ -110,11 +106,7 @@ async fn sweep(inner: &Arc<Inner>) -> Option<Timestamp> {
         give_way().await;
     }
     let rested = began.after(REST.max(worked * REST_FACTOR));
-    inner
-        .memory
-        .sweeper
-        .rest_until
-        .store(rested.0, Ordering::Release);
+    inner.sweeper.rest_until.store(rested.0, Ordering::Release);
     (earliest != Timestamp::NEVER).then_some(earliest)
 }
 

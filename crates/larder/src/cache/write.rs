@@ -149,7 +149,7 @@ impl Inner {
         let keep_until = slot.keep_until();
         let pushed = self.memory.insert(key.clone(), slot);
         drop(locked);
-        self.memory.sweeper.note(self, keep_until);
+        self.sweeper.note(self, keep_until);
         self.stats.add(Counter::Stored, 1);
         self.tell(|| Event::Stored { key: key.as_str() });
         self.pushed_out(key, pushed);

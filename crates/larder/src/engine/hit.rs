@@ -124,10 +124,12 @@ where
     detected(inner, site, &key, source(counter), Some(age));
     match verdict {
         // A direct read has no source to reload with.
-        Verdict::Refresh if !std::ptr::eq(site, &raw const DIRECT) => match Ticket::take(cache, site, &key) {
-            Some(ticket) => Hit::Refresh(output, ticket),
-            None => Hit::Value(output),
-        },
+        Verdict::Refresh if !std::ptr::eq(site, &raw const DIRECT) => {
+            match Ticket::take(cache, site, &key) {
+                Some(ticket) => Hit::Refresh(output, ticket),
+                None => Hit::Value(output),
+            }
+        }
         _ => Hit::Value(output),
     }
 }

@@ -21,7 +21,7 @@ thread_local! {
 #[derive(Clone)]
 pub(super) struct Room {
     len: usize,
-    // The text while it has up to `STEADY` bytes, then zeros up to the end of the word.
+    // The text while it has up to `STEADY` bytes, then zeros up to the end of the word where the next one starts.
     words: [[u8; WORD]; WORDS],
     // The whole text when it is longer; else empty.
     text: Vec<u8>,
@@ -54,7 +54,7 @@ impl Room {
         }
         let (words, rest) = text.as_bytes().as_chunks::<WORD>();
         let (mut slot, shift) = (self.len / WORD, 8 * (self.len % WORD));
-        let mut open = self.open(slot, shift);
+        let mut open = u64::from_le_bytes(self.words[slot]);
         for word in words {
             let word = u64::from_le_bytes(*word);
             self.words[slot] = (open | (word << shift)).to_le_bytes();
@@ -78,12 +78,6 @@ impl Room {
             true => self.literal(text),
             false => escape::escape_into(self, text, &extra),
         }
-    }
-
-    // The bytes of the text that stand in the word where it ends.
-    #[inline(always)]
-    fn open(&self, slot: usize, shift: usize) -> u64 {
-        u64::from_le_bytes(self.words[slot]) & !(u64::MAX << shift)
     }
 
     #[cold]
@@ -158,7 +152,8 @@ impl Sink for Room {
             return self.spill(&bytes.to_le_bytes()[..count]);
         }
         let (slot, shift) = (self.len / WORD, 8 * (self.len % WORD));
-        self.words[slot] = (self.open(slot, shift) | (bytes << shift)).to_le_bytes();
+        let open = u64::from_le_bytes(self.words[slot]);
+        self.words[slot] = (open | (bytes << shift)).to_le_bytes();
         self.words[slot + 1] = ((bytes >> 1) >> (63 - shift)).to_le_bytes();
         self.len += count;
     }

@@ -1,7 +1,8 @@
 //! Driving a future on the calling thread.
 
+use std::cell::RefCell;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -18,6 +19,30 @@ impl Wake for Unpark {
     }
 }
 
+/// Polls a future to its end without parking: on a thread that plays several tasks at once.
+pub(crate) trait InsteadOfParking {
+    /// Polls `future` to its end.
+    fn drive(self: Arc<Self>, future: Pin<&mut dyn Future<Output = ()>>);
+}
+
+thread_local! {
+    static INSTEAD: RefCell<Option<Arc<dyn InsteadOfParking>>> = const { RefCell::new(None) };
+}
+
+/// While it lives, [`block_on`] on this thread does not park.
+pub(crate) struct Instead(Option<Arc<dyn InsteadOfParking>>);
+
+/// Has this thread drive futures so, instead of parking.
+pub(crate) fn instead_of_parking(instead: Arc<dyn InsteadOfParking>) -> Instead {
+    Instead(INSTEAD.replace(Some(instead)))
+}
+
+impl Drop for Instead {
+    fn drop(&mut self) {
+        INSTEAD.set(self.0.take());
+    }
+}
+
 /// Polls `future` on this thread until it is done, parking between polls.
 ///
 /// `park` may return early, and an `unpark` that came first is kept, so polling again after each return loses no wake-up.
@@ -25,9 +50,14 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     thread_local! {
         static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
     }
+    let mut future = pin!(future);
+    if let Some(instead) = INSTEAD.with_borrow(Clone::clone) {
+        let mut output = None;
+        instead.drive(pin!(async { output = Some(future.await) }));
+        return output.expect("a future that was driven to its end has an output");
+    }
     let waker = WAKER.with(Clone::clone);
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,

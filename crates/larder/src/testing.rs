@@ -1,0 +1,62 @@
+//! A seeded, single-threaded world with virtual time, for tests of cached functions.
+//!
+//! A [`Simulation`] is a [`Runtime`](crate::runtime::Runtime): the real engine runs in it, but time passes only when nobody has
+//! anything to do, and a seed decides who goes next. What a seed does once it does each time, so a race that was
+//! found stays found. [`explore`] tries many seeds.
+//!
+//! ```
+//! use std::time::Duration;
+//! use larder::testing::explore;
+//!
+//! async fn price(of: u32) -> Result<u32, std::io::Error> {
+//!     Ok(of * 100)
+//! }
+//!
+//! explore(0..100, |simulation| {
+//!     let cache = simulation.cache_builder().build().unwrap();
+//!     for _ in 0..3 {
+//!         let (cache, world) = (cache.clone(), simulation.clone());
+//!         simulation.spawn(async move {
+//!             let loaded = cache.get_or_load("price:7", || async {
+//!                 world.sleep(Duration::from_millis(20)).await;
+//!                 price(7).await
+//!             });
+//!             assert_eq!(loaded.ttl("10m").await.unwrap(), 700);
+//!         });
+//!     }
+//!     simulation.run();
+//!     // Three asked at the same time: one load.
+//!     assert_eq!(cache.stats().loads, 1);
+//! });
+//! ```
+//!
+//! Functions that use the default cache find the simulated one inside a scope:
+//!
+//! ```
+//! use std::time::Duration;
+//! use larder::testing::Simulation;
+//!
+//! let simulation = Simulation::new(7);
+//! let cache = simulation.cache_builder().build()?;
+//! let in_test = || larder::scope().default_cache(&cache);
+//!
+//! simulation.block_on(in_test().wrap(async {
+//!     larder::cache().set("greeting", "hello").ttl("10m").await
+//! }))?;
+//! simulation.advance(Duration::from_secs(600));
+//! let greeting = in_test().run(|| larder::cache().blocking().get::<String>("greeting"))?;
+//! assert_eq!(greeting, None);
+//! # Ok::<(), larder::Error>(())
+//! ```
+
+mod explore;
+mod simulation;
+mod under_way;
+mod world;
+mod yielding;
+
+pub use explore::explore;
+pub use simulation::{Simulation, Spawned};
+pub use under_way::{UnderWay, under_way};
+pub use world::Stuck;
+pub use yielding::{YieldNow, yield_now};

@@ -1,0 +1,501 @@
+//! Tasks, sleepers and chance behind one lock; what a step is.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::flight;
+use crate::runtime::{BoxFuture, Clock, InsteadOfParking, Timestamp, nanos};
+use crate::scope;
+
+/// Everything of one simulation.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) seed: u64,
+    pub(super) clock: Clock,
+    state: Mutex<State>,
+}
+
+struct State {
+    random: u64,
+    /// How much time a poll takes at most.
+    lag: u64,
+    tasks: Vec<Option<Task>>,
+    /// Whoever was woken, each once.
+    ready: Vec<usize>,
+    /// By instant, then by order of arrival.
+    sleepers: BTreeMap<(u64, u64), Waker>,
+    arrivals: u64,
+    /// Tasks that have to end before the simulation has: all but chores.
+    unfinished: usize,
+    panicked_behind: usize,
+}
+
+struct Task {
+    /// `None` while it is being polled, and for a future that its `block_on` polls itself.
+    future: Option<BoxFuture<'static, ()>>,
+    waker: Waker,
+    is_ready: bool,
+    is_cancelled: bool,
+    kind: Kind,
+    origin: Option<&'static Location<'static>>,
+}
+
+/// Whose task it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The test's: its panic is the test's.
+    Own,
+    /// A background load: its panic ends it and nothing else, as in other runtimes.
+    Load,
+    /// Housekeeping, which need not end.
+    Chore,
+    /// A future on the stack of a `block_on`.
+    Blocking,
+}
+
+/// What a step came to.
+enum Step {
+    Ran,
+    /// It is the turn of the future that this `block_on` polls itself.
+    Mine,
+    /// Nobody can go on.
+    Idle,
+}
+
+/// Why a simulation cannot go on: tasks wait, nobody can wake them, and no time that passes will.
+///
+/// Its [`Display`](fmt::Display) names the seed and the tasks.
+#[derive(Clone, Debug)]
+pub struct Stuck {
+    seed: u64,
+    now: Timestamp,
+    waiting: Vec<String>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            seed,
+            clock: Clock::manual(),
+            state: Mutex::new(State {
+                random: seed,
+                lag: 0,
+                tasks: Vec::new(),
+                ready: Vec::new(),
+                sleepers: BTreeMap::new(),
+                arrivals: 0,
+                unfinished: 0,
+                panicked_behind: 0,
+            }),
+        })
+    }
+
+    pub(super) fn random(&self) -> u64 {
+        self.state.lock().random()
+    }
+
+    pub(super) fn set_lag(&self, lag: Duration) {
+        self.state.lock().lag = nanos(lag);
+    }
+
+    pub(super) fn panicked_behind(&self) -> usize {
+        self.state.lock().panicked_behind
+    }
+
+    /// Adds a task, ready to be polled if it has a future; its number.
+    pub(super) fn add(
+        self: &Arc<Self>,
+        kind: Kind,
+        future: Option<BoxFuture<'static, ()>>,
+        origin: Option<&'static Location<'static>>,
+    ) -> usize {
+        let mut state = self.state.lock();
+        let number = state.tasks.len();
+        let is_ready = future.is_some();
+        let waker = Waker::from(Arc::new(Wakes {
+            number,
+            world: Arc::downgrade(self),
+        }));
+        state.tasks.push(Some(Task {
+            future,
+            waker,
+            is_ready,
+            is_cancelled: false,
+            kind,
+            origin,
+        }));
+        if is_ready {
+            state.ready.push(number);
+        }
+        state.unfinished += usize::from(kind.must_end());
+        number
+    }
+
+    /// Drops a task's future where it stands; false when it has ended already.
+    pub(super) fn cancel(&self, number: usize) -> bool {
+        let mut state = self.state.lock();
+        let Some(task) = &mut state.tasks[number] else {
+            return false;
+        };
+        task.is_cancelled = true;
+        if task.future.is_none() {
+            // It cancels itself, or one that it is waiting for by `block_on` does: it goes when its poll is over.
+            return true;
+        }
+        let task = state.end(number);
+        // Dropping a future runs code of its owner.
+        drop(state);
+        drop(task);
+        true
+    }
+
+    /// Runs until every task but the chores has ended.
+    pub(super) fn run(self: &Arc<Self>) -> Result<(), Stuck> {
+        while self.state.lock().unfinished > 0 {
+            if matches!(self.step(None), Step::Idle) {
+                return Err(self.stuck());
+            }
+        }
+        Ok(())
+    }
+
+    /// Polls `future` as one task among the others, on this stack.
+    pub(super) fn drive(
+        self: &Arc<Self>,
+        mut future: Pin<&mut dyn Future<Output = ()>>,
+        origin: Option<&'static Location<'static>>,
+    ) -> Result<(), Stuck> {
+        let number = self.add(Kind::Blocking, None, origin);
+        let mine = OnStack {
+            world: self,
+            number,
+        };
+        let waker = self.waker(number);
+        let mut context = Context::from_waker(&waker);
+        loop {
+            let polled = future.as_mut().poll(&mut context);
+            self.pass_time();
+            if polled.is_ready() {
+                drop(mine);
+                return Ok(());
+            }
+            loop {
+                match self.step(Some(number)) {
+                    Step::Ran => {}
+                    Step::Idle => return Err(self.stuck()),
+                    Step::Mine => break,
+                }
+            }
+        }
+    }
+
+    fn waker(&self, number: usize) -> Waker {
+        let state = self.state.lock();
+        let task = state.tasks[number].as_ref();
+        task.expect("a task that is being driven").waker.clone()
+    }
+
+    /// One poll of one task that the seed picks; if there is none, time passes until a sleeper wakes.
+    fn step(self: &Arc<Self>, mine: Option<usize>) -> Step {
+        let picked = self.state.lock().pick(mine);
+        match picked {
+            Picked::Mine => Step::Mine,
+            Picked::Task(number, future, waker, kind) => {
+                self.poll(number, future, &waker, kind);
+                Step::Ran
+            }
+            Picked::None if self.skip_time() => Step::Ran,
+            Picked::None => Step::Idle,
+        }
+    }
+
+    fn poll(&self, number: usize, mut future: BoxFuture<'static, ()>, waker: &Waker, kind: Kind) {
+        let mut context = Context::from_waker(waker);
+        // What holds for the task below on this stack does not hold for this one.
+        let poll = || scope::outside(|| flight::apart(|| future.as_mut().poll(&mut context)));
+        let polled = catch_unwind(AssertUnwindSafe(poll));
+        self.pass_time();
+        let mut state = self.state.lock();
+        let ended = match polled {
+            Ok(Poll::Pending) => state.put_back(number, future),
+            Ok(Poll::Ready(())) => Ended(state.end(number), Some(future), None),
+            Err(panic) => {
+                state.panicked_behind += usize::from(kind != Kind::Own);
+                Ended(state.end(number), Some(future), Some(panic))
+            }
+        };
+        drop(state);
+        let Ended(task, future, panic) = ended;
+        // What is dropped here is the test's own, and may wake others.
+        drop((task, future));
+        if let Some(panic) = panic
+            && kind == Kind::Own
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    /// What a poll costs: nothing, unless the simulation was told otherwise.
+    fn pass_time(&self) {
+        let mut state = self.state.lock();
+        if state.lag == 0 {
+            return;
+        }
+        let lag = state.lag;
+        let took = state.random() % (lag + 1);
+        self.clock.advance(Duration::from_nanos(took));
+        let due = state.due(self.clock.now());
+        drop(state);
+        due.into_iter().for_each(Waker::wake);
+    }
+
+    /// Moves the clock to the next sleeper; false when there is none.
+    fn skip_time(&self) -> bool {
+        let mut state = self.state.lock();
+        let Some((&(until, _), _)) = state.sleepers.first_key_value() else {
+            return false;
+        };
+        let now = self.clock.now();
+        self.clock.advance(Timestamp(until).since(now));
+        let due = state.due(self.clock.now());
+        drop(state);
+        due.into_iter().for_each(Waker::wake);
+        true
+    }
+
+    fn stuck(&self) -> Stuck {
+        let state = self.state.lock();
+        let tasks = state.tasks.iter().enumerate();
+        let waiting = tasks.filter_map(|(number, task)| {
+            let task = task.as_ref().filter(|task| task.kind != Kind::Chore)?;
+            Some(match task.origin {
+                Some(origin) => format!("task {number} from {origin}"),
+                None => format!("task {number}, {:?}", task.kind),
+            })
+        });
+        Stuck {
+            seed: self.seed,
+            now: self.clock.now(),
+            waiting: waiting.collect(),
+        }
+    }
+
+    pub(super) fn sleep(self: &Arc<Self>, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(Sleep {
+            world: Arc::downgrade(self),
+            until: self.clock.now().after(duration),
+            place: None,
+        })
+    }
+}
+
+impl InsteadOfParking for World {
+    fn drive(self: Arc<Self>, future: Pin<&mut dyn Future<Output = ()>>) {
+        if let Err(stuck) = World::drive(&self, future, None) {
+            panic!("{stuck}");
+        }
+    }
+}
+
+impl Kind {
+    fn must_end(self) -> bool {
+        matches!(self, Self::Own | Self::Load)
+    }
+}
+
+enum Picked {
+    Task(usize, BoxFuture<'static, ()>, Waker, Kind),
+    Mine,
+    None,
+}
+
+/// What is left of a task, to be dropped outside the lock.
+struct Ended(
+    Option<Task>,
+    Option<BoxFuture<'static, ()>>,
+    Option<Box<dyn Any + Send>>,
+);
+
+impl State {
+    /// SplitMix64. Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn pick(&mut self, mine: Option<usize>) -> Picked {
+        let mut below = Vec::new();
+        let picked = loop {
+            if self.ready.is_empty() {
+                break Picked::None;
+            }
+            let at = match self.ready.len() {
+                1 => 0,
+                many => (self.random() % many as u64) as usize,
+            };
+            let number = self.ready.swap_remove(at);
+            let task = self.tasks[number].as_mut();
+            let task = task.expect("only living tasks are ready");
+            if mine == Some(number) {
+                task.is_ready = false;
+                break Picked::Mine;
+            }
+            if let Some(future) = task.future.take() {
+                task.is_ready = false;
+                break Picked::Task(number, future, task.waker.clone(), task.kind);
+            }
+            // It is further down on this stack: its turn comes when what is above it is done.
+            below.push(number);
+        };
+        self.ready.extend(below);
+        picked
+    }
+
+    fn put_back(&mut self, number: usize, future: BoxFuture<'static, ()>) -> Ended {
+        let task = self.tasks[number].as_mut();
+        let task = task.expect("a task ends only when it is not being polled");
+        if task.is_cancelled {
+            return Ended(self.end(number), Some(future), None);
+        }
+        task.future = Some(future);
+        Ended(None, None, None)
+    }
+
+    fn end(&mut self, number: usize) -> Option<Task> {
+        let task = self.tasks[number].take();
+        if let Some(task) = &task {
+            self.unfinished -= usize::from(task.kind.must_end());
+            if task.is_ready {
+                self.ready.retain(|ready| *ready != number);
+            }
+        }
+        task
+    }
+
+    fn due(&mut self, now: Timestamp) -> Vec<Waker> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.sleepers.first_entry() {
+            if entry.key().0 > now.0 {
+                break;
+            }
+            due.push(entry.remove());
+        }
+        due
+    }
+}
+
+/// The place of a `block_on` among the tasks, given up also in a panic.
+struct OnStack<'a> {
+    world: &'a World,
+    number: usize,
+}
+
+impl Drop for OnStack<'_> {
+    fn drop(&mut self) {
+        let task = self.world.state.lock().end(self.number);
+        drop(task);
+    }
+}
+
+/// Weak: wakers lie in sleepers and in flights, and the world holds both.
+struct Wakes {
+    number: usize,
+    world: Weak<World>,
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let Some(world) = self.world.upgrade() else {
+            return;
+        };
+        let mut state = world.state.lock();
+        if let Some(task) = &mut state.tasks[self.number]
+            && !task.is_ready
+        {
+            task.is_ready = true;
+            state.ready.push(self.number);
+        }
+    }
+}
+
+struct Sleep {
+    world: Weak<World>,
+    until: Timestamp,
+    place: Option<(u64, u64)>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(world) = self.world.upgrade() else {
+            return Poll::Pending;
+        };
+        if world.clock.now() >= self.until {
+            return Poll::Ready(());
+        }
+        let waker = context.waker().clone();
+        let mut state = world.state.lock();
+        let place = match self.place {
+            Some(place) => place,
+            None => {
+                state.arrivals += 1;
+                (self.until.0, state.arrivals)
+            }
+        };
+        let before = state.sleepers.insert(place, waker);
+        drop(state);
+        drop(before);
+        self.place = Some(place);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let (Some(place), Some(world)) = (self.place, self.world.upgrade()) {
+            let waker = world.state.lock().sleepers.remove(&place);
+            drop(waker);
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("unfinished", &self.unfinished)
+            .field("ready", &self.ready.len())
+            .field("sleepers", &self.sleepers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "nobody can go on (seed {}, {:?} after the start): {} wait, and nothing will wake them",
+            self.seed,
+            self.now.since(Clock::manual().now()),
+            self.waiting.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for Stuck {}
