@@ -12,7 +12,8 @@ use crate::runtime::{Timestamp, nanos};
 
 mod value;
 
-pub(crate) use value::{Failure, Kind, Value};
+pub(crate) use value::Failure;
+pub use value::{Kind, Value};
 
 /// The low bits of the first deadline hold the kind of the value: nobody tells 16 ns apart, and an entry stays five words.
 const KIND_BITS: u64 = 0xF;
@@ -113,6 +114,11 @@ impl Slot {
     #[inline]
     pub(crate) fn value<V: Any + Clone>(&self) -> Option<V> {
         self.value.read(self.kind())
+    }
+
+    #[inline]
+    pub(crate) fn into_shared(self) -> (Kind, Value) {
+        (self.kind(), self.value)
     }
 
     /// A kept error, if that is what it is.

@@ -178,18 +178,6 @@ impl<F: Future> Led<F> {
     }
 }
 
-/// Runs something that is no part of what is led here, though it runs on this thread meanwhile.
-pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
-    struct Back(Vec<u64>);
-    impl Drop for Back {
-        fn drop(&mut self) {
-            LEADING.set(std::mem::take(&mut self.0));
-        }
-    }
-    let _back = Back(LEADING.take());
-    f()
-}
-
 /// Whether this very task or thread leads `flight`.
 pub(crate) fn is_led_here(flight: &Flight) -> bool {
     LEADING.with_borrow(|leading| leading.contains(&flight.id))

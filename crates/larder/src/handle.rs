@@ -76,7 +76,10 @@ macro_rules! handle {
                 let inner = &self.cache.inner;
                 inner.open("peek")?;
                 let slot = inner.memory.peek(key).filter(|slot| inner.is_served(slot));
-                Ok(slot.and_then(|slot| slot.value()))
+                Ok(slot.and_then(|slot| {
+                    let (kind, value) = slot.into_shared();
+                    S::read(kind, value)
+                }))
             }
 
             fn invalidate_key(&self, key: &KeyBuf) -> Result<bool> {

@@ -129,29 +129,35 @@ fn ends_like_a_digest(text: &str) -> bool {
 // words, and a load that spans two of those stores has to wait until both have reached the cache.
 #[inline(always)]
 fn hash_short<H: Hasher>(len: usize, words: [u64; 3], state: &mut H) {
-    state.write_u64(words[0]);
-    state.write_u64(words[1]);
-    state.write_u64(words[2] | ((len as u64) << 56));
-}
-
-fn hash_long<H: Hasher>(text: &[u8], state: &mut H) {
-    let (pairs, rest) = text.as_chunks::<16>();
-    for pair in pairs {
-        state.write_u128(pair_of(pair));
+    // The last byte says how many bytes there are.
+    let len = (len as u64) << 56;
+    if len < 16 << 56 {
+        return state.write_u128(pair(words[0], words[1] | len));
     }
-    // The last pair is not full, so its last byte can say how many bytes it has.
-    let (words, end) = rest.as_chunks::<8>();
-    let last = match words {
-        [] => u128::from(escape::word(end)),
-        [word, ..] => u128::from(u64::from_le_bytes(*word)) | (u128::from(escape::word(end)) << 64),
-    };
-    state.write_u128(last | ((rest.len() as u128) << 120));
+    state.write_u128(pair(words[0], words[1]));
+    state.write_u64(words[2] | len);
 }
 
 #[inline(always)]
-fn pair_of(bytes: &[u8; 16]) -> u128 {
-    let (words, _) = bytes.as_chunks::<8>();
-    u128::from(u64::from_le_bytes(words[0])) | (u128::from(u64::from_le_bytes(words[1])) << 64)
+fn pair(first: u64, second: u64) -> u128 {
+    u128::from(first) | (u128::from(second) << 64)
+}
+
+fn hash_long<H: Hasher>(text: &[u8], state: &mut H) {
+    let (words, end) = text.as_chunks::<8>();
+    let (pairs, last) = words.as_chunks::<2>();
+    for [first, second] in pairs {
+        state.write_u128(pair(
+            u64::from_le_bytes(*first),
+            u64::from_le_bytes(*second),
+        ));
+    }
+    let (end, len) = (escape::word(end), (text.len() as u64) << 56);
+    // Less than a pair, so that the last byte is free for the length.
+    state.write_u128(match last {
+        [] => pair(end, len),
+        [word, ..] => pair(u64::from_le_bytes(*word), end | len),
+    });
 }
 
 impl Hash for Key {

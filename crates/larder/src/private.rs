@@ -3,10 +3,11 @@
 use std::future::Future;
 
 pub use crate::engine::{
-    AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, Mode, NotResult, NotShared,
-    Nullable, Plan, Settle, Shape, Share, SharingOf, Site, Ticket, fill, fill_sync, hit,
+    Arced, AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, Mode, NotResult,
+    NotShared, Nullable, Plan, Settle, Shape, Share, SharingOf, Site, Ticket, fill, fill_sync, hit,
 };
 
+pub use crate::entry::{Kind, Value};
 pub use crate::key::private::*;
 pub use crate::policy::{Knobs, Lit};
 
@@ -25,10 +26,11 @@ macro_rules! __larder_error_cloner {
     ($shape:ty, $output:ty) => {{
         #[allow(unused_imports)]
         use $crate::__private::NotShared as _;
+        // By one reference, at which the inherent method is found first; one more, and the trait's would be.
         let sharing = &$crate::__private::SharingOf::<
             <$shape as $crate::__private::Shape<$output>>::Error,
         >::new();
-        (&sharing).share()
+        sharing.share()
     }};
 }
 
@@ -127,6 +129,26 @@ impl KeyBuf {
     pub fn of(cache: &Cache, version: u32) -> Self {
         Self::with_prefix(&cache.inner.prefix, version)
     }
+
+    /// This key with the prefix of a cache before it.
+    ///
+    /// After the rendering, because a text that begins at a place known to the compiler is put together in fewer steps.
+    #[inline(always)]
+    #[must_use]
+    pub fn within(self, cache: &Cache) -> Self {
+        if cache.inner.prefix.is_empty() {
+            self
+        } else {
+            prefixed(&cache.inner.prefix, self)
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn prefixed(prefix: &str, mut key: KeyBuf) -> KeyBuf {
+    key.under(prefix);
+    key
 }
 
 /// Drives a future of the direct API on this thread.
@@ -146,7 +168,10 @@ where
         .memory
         .peek(&key)
         .filter(|slot| cache.inner.is_served(slot))
-        .and_then(|slot| slot.value()))
+        .and_then(|slot| {
+            let (kind, value) = slot.into_shared();
+            S::read(kind, value)
+        }))
 }
 
 /// The handle's `put`: stores a value under the attribute's policy and tags from arguments.

@@ -49,6 +49,7 @@
 //! # Ok::<(), larder::Error>(())
 //! ```
 
+mod blocking;
 mod explore;
 mod simulation;
 mod under_way;

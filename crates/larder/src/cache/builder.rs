@@ -92,12 +92,14 @@ impl Builder {
         self
     }
 
-    /// How the weight of a `T` is found. Called once per write, outside all locks.
+    /// How the weight of a `T`, or of an `Arc<T>`, is found. Called once per write, outside all locks.
     pub fn weigher<T: Any>(mut self, weigh: impl Fn(&T) -> u32 + Send + Sync + 'static) -> Self {
-        self.weighers.0.insert(
-            TypeId::of::<T>(),
-            Arc::new(move |value: &dyn Any| value.downcast_ref::<T>().map(&weigh)),
-        );
+        let weigh = Arc::new(move |value: &dyn Any| {
+            let arc = value.downcast_ref::<Arc<T>>().map(|arc| &**arc);
+            value.downcast_ref::<T>().or(arc).map(&weigh)
+        });
+        self.weighers.0.insert(TypeId::of::<T>(), weigh.clone());
+        self.weighers.0.insert(TypeId::of::<Arc<T>>(), weigh);
         self
     }
 

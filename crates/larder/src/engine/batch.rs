@@ -9,7 +9,7 @@ use super::follow::{Followed, deadline};
 use super::lead::Call;
 use super::{AsResult, Cacheable, DIRECT, Hit, Lead, Planned, Share, hit};
 use crate::cache::{Cache, Inner};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flight::{Flight, Landing, Led};
 use crate::lease::Joined;
 use crate::runtime::Timestamp;
@@ -121,12 +121,7 @@ impl<'a> Batch<'a> {
         for (key, mut lead) in leads.leads {
             let call = self.call(&key);
             match loaded.get(&key) {
-                Some(value) => call.conclude(
-                    &mut lead,
-                    value,
-                    took,
-                    |_: &mut super::Settle<'_, V, Error>| {},
-                ),
+                Some(value) => call.conclude::<AsResult, Result<V>>(&mut lead, value, took, |_| {}),
                 None => lead.land(Landing::Retry),
             }
         }

@@ -81,7 +81,8 @@ where
             }
         }
         Mode::Refresh => {
-            // Who asked for a new load must not be given an older one that is under way.
+            // Who asked for a new load must not be given an older one that is under way, nor have its value overwritten by it.
+            inner.leases.lock(&call.key).revoke(&call.key);
             let Joined::Lead(lease, flight) =
                 inner.leases.join(&call.key, inner.tags.epoch(), |_| false)
             else {
@@ -95,6 +96,10 @@ where
 }
 
 /// [`fill`] with a sync source, on this thread.
+///
+/// Out of line, so that the hit before it stays small.
+#[cold]
+#[inline(never)]
 pub fn fill_sync<S, R, P, L, T>(
     cache: &Cache,
     site: &'static Site,

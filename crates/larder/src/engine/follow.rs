@@ -81,7 +81,7 @@ impl Call<'_> {
                     return Followed::Again;
                 }
                 // A load of the same key for another type is nothing to wait for.
-                let Some(value) = value.read::<S::Value>(*kind) else {
+                let Some(value) = S::read(*kind, value.clone()) else {
                     return Followed::Alone;
                 };
                 self.count(Counter::Coalesced, 1);

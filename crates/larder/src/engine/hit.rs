@@ -27,7 +27,7 @@ pub enum Hit<R> {
 }
 
 /// Looks for a servable entry. Allocates nothing, polls nothing, holds no lock while a value is cloned.
-#[inline]
+#[inline(always)]
 pub fn hit<S, R>(cache: &Cache, site: &'static Site, key: &KeyBuf) -> Hit<R>
 where
     S: Shape<R>,
@@ -42,14 +42,18 @@ where
         count(inner, site, Counter::Misses);
         return Hit::Miss;
     };
-    if slot.is_plain()
-        && inner.clock.is_before(slot.fresh_until())
-        && let Some(value) = slot.value::<S::Value>()
-    {
-        count(inner, site, Counter::Fresh);
-        return Hit::Value(S::value(value));
+    if !slot.is_plain() || !inner.clock.is_before(slot.fresh_until()) {
+        return judged::<S, R>(cache, site, key.clone(), slot);
     }
-    judged::<S, R>(cache, site, key.clone(), &slot)
+    let (kind, value) = slot.into_shared();
+    match S::read(kind, value) {
+        Some(value) => {
+            count(inner, site, Counter::Fresh);
+            Hit::Value(S::value(value))
+        }
+        // A kept error, or a value of another type.
+        None => watched::<S, R>(cache, site, key.clone()),
+    }
 }
 
 #[inline]
@@ -77,7 +81,7 @@ where
         return missed(inner, site, &key);
     }
     match inner.memory.find(&key) {
-        Some(slot) => judged::<S, R>(cache, site, key, &slot),
+        Some(slot) => judged::<S, R>(cache, site, key, slot),
         None => missed(inner, site, &key),
     }
 }
@@ -90,7 +94,7 @@ fn missed<R>(inner: &Inner, site: &'static Site, key: &KeyBuf) -> Hit<R> {
 
 /// The hit of an entry that needs more than one look at the clock.
 #[inline(never)]
-fn judged<S, R>(cache: &Cache, site: &'static Site, key: KeyBuf, slot: &Slot) -> Hit<R>
+fn judged<S, R>(cache: &Cache, site: &'static Site, key: KeyBuf, slot: Slot) -> Hit<R>
 where
     S: Shape<R>,
     S::Value: Cacheable,
@@ -100,13 +104,13 @@ where
     let now = inner.clock.now();
     let verdict = slot.verdict(now);
     if verdict == Verdict::Gone {
-        inner.drop_expired(&key, slot);
+        inner.drop_expired(&key, &slot);
         return missed(inner, site, &key);
     }
-    if verdict == Verdict::Reload || !inner.tags.stand(slot) {
+    if verdict == Verdict::Reload || !inner.tags.stand(&slot) {
         return missed(inner, site, &key);
     }
-    let Some((output, counter)) = read::<S, R>(slot, verdict) else {
+    let Some((output, counter)) = read::<S, R>(&slot, verdict) else {
         count(inner, site, Counter::WrongType);
         inner.tell(|| Event::WrongType { key: key.as_str() });
         return missed(inner, site, &key);
@@ -140,7 +144,8 @@ where
     S::Value: Cacheable,
     S::Error: 'static,
 {
-    if let Some(value) = slot.value::<S::Value>() {
+    let (kind, value) = slot.shared();
+    if let Some(value) = S::read(kind, value) {
         let counter = if verdict == Verdict::Refresh {
             Counter::Refresh
         } else {

@@ -124,8 +124,9 @@ impl Call<'_> {
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
         // Before the source runs: a failure may want it when eviction has taken it meanwhile.
-        let kept = self.inner.memory.peek(&self.key);
         let began = self.inner.clock.now();
+        let kept = self.inner.memory.peek(&self.key);
+        let kept = kept.map(|slot| (slot.verdict(began), slot));
         let flight = Arc::clone(&lead.flight);
         let output = Led::new(&[&flight], async move { load().await })
             .run()
@@ -133,7 +134,7 @@ impl Call<'_> {
         let took = self.took(began);
         match S::split(output) {
             Ok(value) => {
-                self.conclude(&mut lead, &value, took, settle);
+                self.conclude::<S, R>(&mut lead, &value, took, settle);
                 self.detected(Source::Loaded, None);
                 S::value(value)
             }
@@ -161,7 +162,7 @@ impl Call<'_> {
         } else {
             self.loaded(took);
         }
-        let (settled, value) = settled(answer, took, settle, |value| Value::new(value.clone()));
+        let (settled, value) = settled(answer, took, settle, S::keep);
         if let (Some(terms), Some(value)) = (self.terms(&settled, &lease, took), value) {
             self.store(keep, &lease, value, size_of::<S::Value>(), terms);
         } else if keep == Keep::Put && split.is_ok() {
@@ -194,25 +195,35 @@ impl Call<'_> {
         self.inner.tell(|| Event::LoadFailed { key, took });
     }
 
-    pub(super) fn conclude<V: Cacheable, E>(
+    pub(super) fn conclude<S, R>(
         &self,
         lead: &mut Lead,
-        value: &V,
+        value: &S::Value,
         took: Duration,
-        settle: impl FnOnce(&mut Settle<'_, V, E>),
-    ) {
+        settle: impl FnOnce(&mut Settle<'_, S::Value, S::Error>),
+    ) where
+        S: Shape<R>,
+        S::Value: Cacheable,
+    {
         self.loaded(took);
         let followed = lead.flight.has_followers();
-        let (settled, kept) = settled(Ok(value), took, settle, |value| Value::new(value.clone()));
+        let (settled, kept) = settled(Ok(value), took, settle, S::keep);
         let terms = self.terms(&settled, &lead.lease, took);
         let shared = match kept {
             Some(shared) => Some(shared),
-            None if followed => Some(Value::new(value.clone())),
+            None if followed => Some(S::keep(value)),
             None => None,
         };
-        let tags: Arc<[Key]> = terms.as_ref().map_or(&[][..], |t| &t.tags).into();
+        // Also when nothing is stored: they decide whether those who wait may have the value.
+        let tags: Arc<[Key]> = self.tags(&settled).into();
         if let (Some(terms), Some(shared)) = (terms, shared.clone()) {
-            self.store(Keep::Load, &lead.lease, shared, size_of::<V>(), terms);
+            self.store(
+                Keep::Load,
+                &lead.lease,
+                shared,
+                size_of::<S::Value>(),
+                terms,
+            );
         }
         let as_of = lead.lease.as_of;
         lead.land(match shared {
@@ -226,11 +237,14 @@ impl Call<'_> {
         });
     }
 
-    /// The source failed: keep the error if asked, serve what was kept if there is something, else give the error on.
+    /// The source failed: serve what was kept for this case, else give the error on, and keep the error if asked.
+    ///
+    /// `kept` is the entry before the load and the verdict on it. One that is still served, as under a refresh that somebody asked for, saves
+    /// nobody: who asked wants to hear of the failure. But it is worth more than a kept error.
     fn fail<S, R, T>(
         &self,
         mut lead: Lead,
-        kept: Option<Slot>,
+        kept: Option<(Verdict, Slot)>,
         share: Option<Share<S::Error>>,
         error: S::Error,
         took: Duration,
@@ -243,10 +257,16 @@ impl Call<'_> {
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
         self.failed(took);
-        let saved = kept
-            .filter(|slot| !lead.watched && lead.entry_stands(slot))
-            .and_then(|slot| self.save::<S::Value>(&slot).map(|value| (slot, value)));
-        if let Some((slot, value)) = saved {
+        let now = self.inner.clock.now();
+        let kept = kept.filter(|(_, slot)| {
+            !slot.is_other_than::<S::Value>()
+                && slot.verdict(now) != Verdict::Gone
+                && lead.entry_stands(slot)
+        });
+        if let Some((Verdict::Reload, slot)) = &kept
+            && !lead.watched
+            && let Some(value) = self.save::<S::Value>(slot)
+        {
             let (kind, shared) = slot.shared();
             lead.land(Landing::Value {
                 kind,
@@ -258,7 +278,9 @@ impl Call<'_> {
         }
         let (settled, failure) =
             settled::<S::Value, S::Error>(Err(&error), took, settle, |_| unreachable!());
-        if let (Some(terms), Some(failure)) = (self.terms(&settled, &lead.lease, took), failure) {
+        if kept.is_none()
+            && let (Some(terms), Some(failure)) = (self.terms(&settled, &lead.lease, took), failure)
+        {
             self.store(
                 Keep::Load,
                 &lead.lease,
@@ -313,20 +335,19 @@ impl Call<'_> {
         if self.inner.is_off(Operations::WRITE) {
             return None;
         }
-        let tags = self
-            .plan
-            .tags
-            .iter()
-            .chain(&settled.tags)
-            .cloned()
-            .collect();
         Some(Terms {
             policy,
-            tags,
+            tags: self.tags(settled),
             as_of: lease.as_of,
             cost: took,
             weight: policy.weight,
         })
+    }
+
+    /// The tags from the arguments and from the value.
+    fn tags(&self, settled: &Settled) -> Vec<Key> {
+        let all = self.plan.tags.iter().chain(&settled.tags);
+        all.cloned().collect()
     }
 
     fn store(&self, keep: Keep, lease: &Lease, value: (Kind, Value), size: usize, terms: Terms) {

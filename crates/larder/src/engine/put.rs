@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Cacheable, Plan, Settle, Shape, Site};
 use crate::cache::{Inner, When};
-use crate::entry::{Terms, Value};
+use crate::entry::{Kind, Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyBuf};
 use crate::policy::{Fault, Policy};
@@ -37,6 +37,7 @@ where
         return Err(refused("put", &key, fault));
     }
     let tags = planned.tags.into_iter().chain(settled.tags).collect();
+    let value = (S::keep(&value), size_of::<S::Value>());
     if store(inner, "put", &key, When::Always, policy, tags, value)? {
         site.counters.add(Counter::Stored, 1);
     }
@@ -44,14 +45,14 @@ where
 }
 
 /// Writes one value; false when `when` or a switch left it out.
-pub(crate) fn store<V: Cacheable>(
+pub(crate) fn store(
     inner: &Arc<Inner>,
     operation: &'static str,
     key: &Key,
     when: When,
     policy: Policy,
     tags: Vec<Key>,
-    value: V,
+    (value, size): ((Kind, Value), usize),
 ) -> Result<bool> {
     if let Some(fault) = policy.fault() {
         return Err(refused(operation, key, fault));
@@ -66,7 +67,7 @@ pub(crate) fn store<V: Cacheable>(
         cost: Duration::ZERO,
         weight: policy.weight,
     };
-    let slot = inner.slot(key, Value::new(value), size_of::<V>(), terms);
+    let slot = inner.slot(key, value, size, terms);
     Ok(inner.write(key, when, |_| Some(slot)))
 }
 

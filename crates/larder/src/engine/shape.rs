@@ -1,7 +1,12 @@
 //! How a return type is read: what of it is kept, and what is a failure.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::Cacheable;
+use crate::entry::{Kind, Value};
 
 /// Splits a return type `R` into what is kept and what is a failure, and puts it together again.
 #[diagnostic::on_unimplemented(
@@ -22,6 +27,26 @@ pub trait Shape<R> {
     fn error(error: Self::Error) -> R;
     #[doc(hidden)]
     fn success(output: &R) -> Option<&Self::Value>;
+
+    /// A clone of the value without its type.
+    #[doc(hidden)]
+    #[inline]
+    fn keep(value: &Self::Value) -> (Kind, Value)
+    where
+        Self::Value: Cacheable,
+    {
+        Value::new(value.clone())
+    }
+
+    /// The value, if it is one.
+    #[doc(hidden)]
+    #[inline]
+    fn read(kind: Kind, value: Value) -> Option<Self::Value>
+    where
+        Self::Value: Cacheable,
+    {
+        value.read(kind)
+    }
 }
 
 /// `Result<T, E>`: keeps the `T` of an `Ok`.
@@ -107,6 +132,52 @@ impl<T> Shape<T> for AsPlain {
         Some(output)
     }
 }
+
+/// One of the other shapes around an [`Arc`], which is kept as what it points to: a hit costs one count instead of two, an entry one allocation less.
+///
+/// Who reads or writes the same key without knowing that it is an `Arc` meets the same values.
+#[derive(Clone, Copy, Debug)]
+pub struct Arced<S>(PhantomData<S>);
+
+macro_rules! arced {
+    ([$($generics:ident),*] $shape:ident, $output:ty, $error:ty) => {
+        impl<T: Any + Send + Sync, $($generics),*> Shape<$output> for Arced<$shape> {
+            type Value = Arc<T>;
+            type Error = $error;
+
+            #[inline]
+            fn split(output: $output) -> Result<Arc<T>, $error> {
+                $shape::split(output)
+            }
+
+            #[inline]
+            fn value(value: Arc<T>) -> $output {
+                $shape::value(value)
+            }
+
+            #[inline]
+            fn error(error: $error) -> $output {
+                <$shape as Shape<$output>>::error(error)
+            }
+
+            fn success(output: &$output) -> Option<&Arc<T>> {
+                $shape::success(output)
+            }
+
+            fn keep(value: &Arc<T>) -> (Kind, Value) {
+                Value::from_arc(Arc::clone(value))
+            }
+
+            #[inline]
+            fn read(kind: Kind, value: Value) -> Option<Arc<T>> {
+                value.into_arc(kind)
+            }
+        }
+    };
+}
+
+arced!([E] AsResult, Result<Arc<T>, E>, E);
+arced!([] AsPlain, Arc<T>, Infallible);
 
 /// Tells whether a type is a `Result` under another name: the inherent constant wins over the trait's.
 #[derive(Clone, Copy, Debug)]

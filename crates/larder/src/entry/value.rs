@@ -8,17 +8,21 @@ use std::sync::Arc;
 ///
 /// Two words, thanks to the pointer's niche. Cloning one never runs user code, so it may happen under the tier's own lock.
 #[derive(Clone)]
-pub(crate) enum Value {
+pub enum Value {
+    #[doc(hidden)]
     Scalar(u64),
+    #[doc(hidden)]
     Shared(Arc<dyn Any + Send + Sync>),
 }
 
 /// Of which type a [`Value::Scalar`] is; kept beside it, in bits that cost nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Kind(u8);
+pub struct Kind(u8);
 
 impl Kind {
     pub(crate) const SHARED: Self = Self(0);
+    /// What is shared is the value that an `Arc` points to, and the value that was kept is the `Arc`.
+    pub(crate) const ARC: Self = Self(15);
 
     #[inline]
     pub(crate) fn from_bits(bits: u8) -> Self {
@@ -82,13 +86,30 @@ impl Value {
     pub(crate) fn read<V: Any + Clone>(&self, kind: Kind) -> Option<V> {
         match self {
             Self::Scalar(bits) => Self::read_scalar(kind, *bits),
+            Self::Shared(value) if kind == Kind::ARC => arcs::read(value),
             Self::Shared(value) => value.downcast_ref::<V>().cloned(),
+        }
+    }
+
+    /// Keeps an `Arc` as what it points to: one count for the map and its readers instead of two.
+    pub(crate) fn from_arc<T: Any + Send + Sync>(arc: Arc<T>) -> (Kind, Self) {
+        arcs::know::<T>();
+        (Kind::ARC, Self::Shared(arc))
+    }
+
+    /// The `Arc` that was kept with [`from_arc`](Self::from_arc), or by itself.
+    #[inline]
+    pub(crate) fn into_arc<T: Any + Send + Sync>(self, kind: Kind) -> Option<Arc<T>> {
+        match self {
+            Self::Shared(value) if kind == Kind::ARC => value.downcast().ok(),
+            other => other.read(kind),
         }
     }
 
     pub(crate) fn is<V: Any>(&self, kind: Kind) -> bool {
         match self {
             Self::Scalar(bits) => Self::read_scalar::<V>(kind, *bits).is_some(),
+            Self::Shared(value) if kind == Kind::ARC => arcs::read::<V>(value).is_some(),
             Self::Shared(value) => value.is::<V>(),
         }
     }
@@ -116,6 +137,45 @@ impl fmt::Debug for Value {
     }
 }
 
+mod arcs {
+    //! How code that knows only "some `V`" reads an `Arc` that was kept as what it points to.
+
+    use std::any::{Any, TypeId};
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use parking_lot::RwLock;
+
+    type Shared = Arc<dyn Any + Send + Sync>;
+    /// Boxes the `Arc<T>`, if that is what is shared.
+    type Reader = fn(&Shared) -> Option<Box<dyn Any>>;
+
+    /// By the type of the `Arc`.
+    static READERS: RwLock<Option<HashMap<TypeId, Reader>>> = RwLock::new(None);
+
+    pub(super) fn know<T: Any + Send + Sync>() {
+        let arc = TypeId::of::<Arc<T>>();
+        let known = READERS
+            .read()
+            .as_ref()
+            .is_some_and(|r| r.contains_key(&arc));
+        if !known {
+            let read: Reader = |shared| {
+                let arc: Arc<T> = Arc::clone(shared).downcast().ok()?;
+                Some(Box::new(arc))
+            };
+            READERS.write().get_or_insert_default().insert(arc, read);
+        }
+    }
+
+    #[cold]
+    pub(super) fn read<V: Any>(shared: &Shared) -> Option<V> {
+        let reader = *READERS.read().as_ref()?.get(&TypeId::of::<V>())?;
+        let arc = reader(shared)?.downcast::<V>().ok()?;
+        Some(*arc)
+    }
+}
+
 /// A kept error of a source (negative caching). A type of its own, so that it is never taken for a value.
 pub(crate) struct Failure<E> {
     pub(crate) error: E,
@@ -130,6 +190,28 @@ mod tests {
     fn an_entry_value_is_two_words() {
         assert_eq!(size_of::<Value>(), 16);
         assert_eq!(size_of::<super::super::Slot>(), 40);
+    }
+
+    #[test]
+    fn an_arc_is_read_by_who_knows_it_and_by_who_does_not() {
+        let arc = Arc::new(String::from("text"));
+        let (kind, value) = Value::from_arc(Arc::clone(&arc));
+        let back: Arc<String> = value.read(kind).expect("by its type alone");
+        assert!(Arc::ptr_eq(&arc, &back));
+        assert!(value.is::<Arc<String>>(kind) && !value.is::<String>(kind));
+        assert_eq!(
+            value.read::<String>(kind),
+            None,
+            "what was kept is the `Arc`"
+        );
+        assert_eq!(value.read::<Arc<u64>>(kind), None);
+        let back: Arc<String> = value.into_arc(kind).expect("as what it is");
+        assert!(Arc::ptr_eq(&arc, &back));
+        let (kind, value) = Value::new(Arc::clone(&arc));
+        assert!(Arc::ptr_eq(
+            &arc,
+            &value.into_arc::<String>(kind).expect("kept by itself")
+        ));
     }
 
     #[test]

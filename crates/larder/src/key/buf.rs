@@ -5,8 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::mem;
 use std::sync::Arc;
 
-use super::digits::{self, Digits};
-use super::escape;
+use super::digits;
+use super::escape::{self, Short};
 use super::room::Room;
 use super::{INLINE, Key, Text, hash_long, hash_short};
 
@@ -68,28 +68,57 @@ impl KeyBuf {
         key
     }
 
+    /// Puts a prefix before what was rendered. Rendering without one first is faster, because where each piece
+    /// goes is then known when the code is compiled.
+    #[inline(always)]
+    pub fn under(&mut self, prefix: &str) {
+        if prefix.is_empty() {
+            return;
+        }
+        let mut key = KeyBuf::new();
+        key.literal(prefix);
+        match &self.long {
+            None if key.len + self.len <= INLINE => key.append(self.short_words(), self.len),
+            _ => key.literal(self.as_str()),
+        }
+        *self = key;
+    }
+
     /// Appends text as it is.
     #[inline(always)]
     pub fn literal(&mut self, text: &str) {
         if self.len + text.len() > INLINE {
             return self.lengthen(|room| room.literal(text));
         }
-        self.short(text.as_bytes());
+        self.append(Short::read(text.as_bytes(), []).words, text.len());
     }
 
     /// Appends the decimal digits of `number`.
     #[inline(always)]
     pub fn number(&mut self, number: u64) {
-        if let Some(digits) = digits::up_to_eight(number) {
-            return self.push(digits.bytes, digits.count);
+        if number < digits::FEW {
+            let (digits, count) = digits::few(number);
+            return self.push(digits, count);
         }
-        let digits: [Digits; 3] = digits::many(number);
-        for digits in &digits[..2] {
-            self.push(digits.bytes, digits.count);
+        if number < digits::MANY {
+            return self.push_many(digits::many(number));
         }
-        if digits[2].count > 0 {
-            self.push(digits[2].bytes, digits[2].count);
+        // The first eight to twelve, then the last eight.
+        let above = number / digits::FEW;
+        self.push_many(digits::many(above));
+        self.push(digits::last(number), WORD);
+    }
+
+    #[inline(always)]
+    fn push_many(&mut self, digits: u128) {
+        let (first, second, count) = (digits as u64, (digits >> 64) as u64, digits::count(digits));
+        if self.len + count > INLINE {
+            self.push(first, WORD);
+            return if count > WORD {
+                self.push(second, count - WORD)
+            };
         }
+        self.append([first, second, 0], count);
     }
 
     /// Appends a value, escaped. `stop` is the byte that ends it, if a later placeholder depends on that.
@@ -105,25 +134,35 @@ impl KeyBuf {
         if self.len + text.len() > INLINE {
             return self.lengthen(|room| room.escaped(text, extra));
         }
-        if !escape::is_clean(text.as_bytes(), extra) {
+        let short = Short::read(text.as_bytes(), extra);
+        if short.dirt != 0 {
             let mut escaped = mem::take(self);
             escape::escape_into(&mut escaped, text, &extra);
             *self = escaped;
             return;
         }
-        self.short(text.as_bytes());
+        self.append(short.words, text.len());
     }
 
-    // Appends a text that a short one has room for.
+    // Appends a text that a short one has room for. All three words, without a branch: the length of a value
+    // is nothing that a processor could predict.
     #[inline(always)]
-    fn short(&mut self, text: &[u8]) {
-        let (words, rest) = text.as_chunks::<WORD>();
-        for word in words {
-            self.push(u64::from_le_bytes(*word), WORD);
-        }
-        if !rest.is_empty() {
-            self.push(escape::tail(text, rest.len()), rest.len());
-        }
+    fn append(&mut self, text: [u64; 3], count: usize) {
+        let (slot, shift) = (self.len / WORD, 8 * (self.len % WORD));
+        // What a word has no room for; in two shifts, because a shift by 64 is not one.
+        let over = |word: u64| (word >> 1) >> (63 - shift);
+        let first = text[0] << shift;
+        let second = over(text[0]) | (text[1] << shift);
+        let third = over(text[1]) | (text[2] << shift);
+        let [at_first, at_second, at_third] = match slot {
+            0 => [first, second, third],
+            1 => [0, first, second],
+            _ => [0, 0, first],
+        };
+        self.add(0, at_first);
+        self.add(1, at_second);
+        self.add(2, at_third);
+        self.len += count;
     }
 
     #[inline(always)]
@@ -183,20 +222,10 @@ impl KeyBuf {
 impl Sink for KeyBuf {
     #[inline(always)]
     fn push(&mut self, bytes: u64, count: usize) {
-        let len = self.len + count;
-        if len > INLINE {
-            return self.lengthen(|room| room.word(bytes, count));
+        if self.len + count > INLINE {
+            return self.lengthen(|room| room.push(bytes, count));
         }
-        let (slot, shift) = (self.len / WORD, 8 * (self.len % WORD));
-        let low = bytes << shift;
-        // What the word has no room for; in two shifts, because a shift by 64 is not one.
-        let high = (bytes >> 1) >> (63 - shift);
-        // All three words, without a branch: the length of a value is nothing a processor could predict.
-        let only = |wanted: bool, bytes: u64| if wanted { bytes } else { 0 };
-        self.add(0, only(slot == 0, low));
-        self.add(1, only(slot == 1, low) | only(slot == 0, high));
-        self.add(2, only(slot == 2, low) | only(slot == 1, high));
-        self.len = len;
+        self.append([bytes, 0, 0], count);
     }
 }
 

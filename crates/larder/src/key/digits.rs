@@ -3,51 +3,38 @@
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const EIGHT_DIGITS: u64 = 100_000_000;
 
-/// Up to eight digits as text: the first is the lowest byte, unused bytes are zero.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Digits {
-    pub(super) bytes: u64,
-    pub(super) count: usize,
-}
+/// The largest number that [`few`] takes is one less.
+pub(super) const FEW: u64 = EIGHT_DIGITS;
 
-/// The digits of a number that has no more than eight.
+/// The largest number that [`many`] takes is one less.
+pub(super) const MANY: u64 = EIGHT_DIGITS * EIGHT_DIGITS;
+
+/// The digits of a number of up to eight as text, the first in the lowest byte, and how many; zero has one.
 #[inline(always)]
-pub(super) fn up_to_eight(number: u64) -> Option<Digits> {
-    (number < EIGHT_DIGITS).then(|| leading(number))
-}
-
-/// The digits of a number that has more than eight; the last of the three may be empty.
-pub(super) fn many(number: u64) -> [Digits; 3] {
-    let (above, last) = (number / EIGHT_DIGITS, number % EIGHT_DIGITS);
-    match up_to_eight(above) {
-        Some(first) => [first, padded(last), Digits::default()],
-        None => [
-            leading(above / EIGHT_DIGITS),
-            padded(above % EIGHT_DIGITS),
-            padded(last),
-        ],
-    }
-}
-
-/// All eight digits of a number below 100 000 000.
-#[inline(always)]
-fn padded(number: u64) -> Digits {
-    Digits {
-        bytes: eight(number) + ZEROS,
-        count: 8,
-    }
-}
-
-/// The same without leading zeros; zero itself is one digit.
-#[inline(always)]
-fn leading(number: u64) -> Digits {
+pub(super) fn few(number: u64) -> (u64, usize) {
     let digits = eight(number);
     // The last digit counts even when it is zero.
     let skipped = ((digits | (1 << 56)).trailing_zeros() / 8) as usize;
-    Digits {
-        bytes: (digits + ZEROS) >> (8 * skipped),
-        count: 8 - skipped,
-    }
+    ((digits + ZEROS) >> (8 * skipped), 8 - skipped)
+}
+
+/// The digits of a number of nine to sixteen; in two registers, so that nobody has to read them from memory.
+#[inline(never)]
+pub(super) fn many(number: u64) -> u128 {
+    let (first, count) = few(number / EIGHT_DIGITS);
+    u128::from(first) | (u128::from(last(number)) << (8 * count))
+}
+
+/// The last eight digits of a number, zeros or not.
+#[inline(never)]
+pub(super) fn last(number: u64) -> u64 {
+    eight(number % EIGHT_DIGITS) + ZEROS
+}
+
+/// How many digits [`many`] has made.
+#[inline(always)]
+pub(super) fn count(digits: u128) -> usize {
+    16 - digits.leading_zeros() as usize / 8
 }
 
 // Splits into halves, quarters and digits, all lanes of the word at once; a division by a constant is a
@@ -63,18 +50,12 @@ fn eight(number: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::buf::KeyBuf;
 
     fn text(number: u64) -> String {
-        let pieces =
-            up_to_eight(number).map_or_else(|| many(number).to_vec(), |digits| vec![digits]);
-        let mut text = String::new();
-        for piece in pieces {
-            let bytes = piece.bytes.to_le_bytes();
-            text.push_str(std::str::from_utf8(&bytes[..piece.count]).unwrap());
-            assert!(bytes[piece.count..].iter().all(|byte| *byte == 0));
-        }
-        text
+        let mut key = KeyBuf::new();
+        key.number(number);
+        key.as_str().to_owned()
     }
 
     #[test]

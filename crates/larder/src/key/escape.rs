@@ -1,6 +1,6 @@
 //! Which bytes of a value are escaped, found eight at a time.
 
-use super::buf::{KeyBuf, Sink};
+use super::buf::{KeyBuf, Sink, WORD};
 
 const LANES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -26,38 +26,81 @@ const fn is_special(byte: u8) -> bool {
     matches!(byte, 0..=b' ' | b'%' | b'*' | b':' | b'?' | b'['..=b']' | 0x7F)
 }
 
-/// Does nothing in this text have to be escaped? `false` for all that is not ASCII.
+/// Does nothing in this text have to be escaped? `false` is only a suspicion.
 #[inline(always)]
 pub(super) fn is_clean<const N: usize>(text: &[u8], extra: [u8; N]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
-    let mut dirt = 0;
-    for word in words {
-        dirt |= self::dirt(u64::from_le_bytes(*word), extra);
-    }
-    if !rest.is_empty() {
-        dirt |= match text.last_chunk::<8>() {
-            Some(last) => self::dirt(u64::from_le_bytes(*last), extra),
-            // Not the bytes beyond the text, which are zero and would be dirty.
-            None => self::dirt(word(text), extra) & !(u64::MAX << (8 * text.len())),
-        };
-    }
-    dirt == 0
+    let words = text
+        .as_chunks::<WORD>()
+        .0
+        .iter()
+        .map(|word| u64::from_le_bytes(*word));
+    let dirt = words.fold(0, |all, word| all | dirt(word, extra));
+    let rest = match text.last_chunk::<WORD>() {
+        Some(last) => self::dirt(u64::from_le_bytes(*last), extra),
+        None => Short::read(text, extra).dirt,
+    };
+    dirt | rest == 0
 }
 
-/// The high bit of every byte that is escaped or not ASCII. With a byte that is not ASCII the others are vague.
+/// A text of up to 24 bytes, in registers.
+pub(super) struct Short {
+    /// The text, then zeros.
+    pub(super) words: [u64; 3],
+    /// Zero if nothing has to be escaped; anything else is only a suspicion.
+    pub(super) dirt: u64,
+}
+
+impl Short {
+    /// Reads a text with as few loads as it takes: the last word ends where the text does, and is moved down.
+    #[inline(always)]
+    pub(super) fn read<const N: usize>(text: &[u8], extra: [u8; N]) -> Short {
+        let Some(end) = text.last_chunk::<WORD>() else {
+            let word = word(text);
+            // Not the bytes beyond the text, which are zero and would be dirty.
+            let dirt = dirt(word, extra) & !(u64::MAX << (8 * text.len()));
+            return Short {
+                words: [word, 0, 0],
+                dirt,
+            };
+        };
+        let end = u64::from_le_bytes(*end);
+        let (words, rest) = text.as_chunks::<WORD>();
+        // In two shifts, because there may be no rest, and a shift by 64 is not one.
+        let last = (end >> 8) >> (8 * (WORD - 1 - rest.len()));
+        let first = u64::from_le_bytes(words[0]);
+        let dirty = dirt(first, extra) | dirt(end, extra);
+        match words.get(1) {
+            None => Short {
+                words: [first, last, 0],
+                dirt: dirty,
+            },
+            Some(second) => {
+                let second = u64::from_le_bytes(*second);
+                let dirt = dirty | dirt(second, extra);
+                Short {
+                    words: [first, second, last],
+                    dirt,
+                }
+            }
+        }
+    }
+}
+
+/// The high bit of every byte that may have to be escaped: of those that have to be, of what is not ASCII, and
+/// of some that are rare in values, because ranges are cheaper to tell than single characters.
 #[inline(always)]
 fn dirt<const N: usize>(word: u64, extra: [u8; N]) -> u64 {
-    // With the high bit of every lane set no subtraction can borrow from the next lane; it is gone
-    // afterwards exactly where the byte was smaller.
+    // With the high bit of every lane set no subtraction can borrow from the next lane; the bit stays exactly
+    // where the byte is at least the limit. What is not ASCII is dirty anyway.
     let set = word | HIGH;
-    let below = |limit: u8| !(set - LANES * u64::from(limit));
-    let equal = |word: u64, byte: u8| !(((word ^ (LANES * u64::from(byte))) | HIGH) - LANES);
-    let mut dirt = word | below(b' ' + 1) | equal(word, b'%');
-    // `*` and `:`, and `?` and 0x7F, differ in one bit.
-    dirt |= equal(word | (LANES * 0x10), b':') | equal(word | (LANES * 0x40), 0x7F);
-    dirt |= below(b']' + 1) & !below(b'[');
+    let from = |limit: u8| set - LANES * u64::from(limit);
+    let mut dirt = word | !from(b'*' + 1) | from(0x7F);
+    dirt |= (from(b':') & !from(b'?' + 1)) | (from(b'[') & !from(b']' + 1));
     for byte in extra {
-        dirt |= equal(word, byte);
+        // Others are dirty already. Where the byte is a constant, so is this.
+        if byte.is_ascii() && !is_special(byte) {
+            dirt |= !((set ^ (LANES * u64::from(byte))) - LANES);
+        }
     }
     dirt & HIGH
 }
@@ -78,15 +121,6 @@ pub(super) fn word(bytes: &[u8]) -> u64 {
         }
         count @ 4..=7 => half(0) | half(count - 4) << (8 * (count - 4)),
         _ => half(0) | half(4) << 32,
-    }
-}
-
-/// The last `rest` bytes (1 to 7) of a text as a word.
-#[inline(always)]
-pub(super) fn tail(text: &[u8], rest: usize) -> u64 {
-    match text.last_chunk::<8>() {
-        Some(last) => u64::from_le_bytes(*last) >> (8 * (8 - rest)),
-        None => word(text),
     }
 }
 
@@ -127,20 +161,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_clean_exactly_when_no_byte_is_special() {
+    fn a_clean_text_has_no_byte_that_is_special() {
         for byte in 0..=u8::MAX {
+            let common = byte.is_ascii_alphanumeric() || b"-_.,/@+~|^".contains(&byte);
             for length in 1..20 {
                 for at in 0..length {
                     let mut bytes = vec![b'a'; length];
                     bytes[at] = byte;
-                    let clean = byte.is_ascii() && !is_special(byte);
-                    assert_eq!(is_clean(&bytes, []), clean, "{byte:#x} at {at} of {length}");
-                    let clean = clean && byte != b'-' && byte != b'/';
-                    assert_eq!(is_clean(&bytes, *b"-/"), clean);
+                    let clean = is_clean(&bytes, [b':']);
+                    assert!(
+                        !clean || byte.is_ascii() && !is_special(byte),
+                        "{byte:#x} at {at}"
+                    );
+                    assert!(clean || !common, "{byte:#x} at {at} of {length}");
+                    let stopped = byte == b'-' || byte == b'/';
+                    assert_eq!(is_clean(&bytes, [b'-', b'/', 0xC3]), clean && !stopped);
                 }
             }
         }
-        assert!(is_clean(b"", []));
+        assert!(is_clean(b"", [b'-']));
     }
 
     #[test]

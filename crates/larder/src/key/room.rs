@@ -40,12 +40,6 @@ impl Room {
         room
     }
 
-    /// Appends a word.
-    #[inline(never)]
-    pub(super) fn word(&mut self, bytes: u64, count: usize) {
-        self.push(bytes, count);
-    }
-
     /// Appends text as it is.
     #[inline(never)]
     pub(super) fn literal(&mut self, text: &str) {
@@ -61,11 +55,7 @@ impl Room {
             slot += 1;
             open = (word >> 1) >> (63 - shift);
         }
-        let rest = if rest.is_empty() {
-            0
-        } else {
-            escape::tail(text.as_bytes(), rest.len())
-        };
+        let rest = escape::word(rest);
         self.words[slot] = (open | (rest << shift)).to_le_bytes();
         self.words[slot + 1] = ((rest >> 1) >> (63 - shift)).to_le_bytes();
         self.len += text.len();
@@ -146,7 +136,7 @@ impl Room {
 }
 
 impl Sink for Room {
-    #[inline(always)]
+    #[inline(never)]
     fn push(&mut self, bytes: u64, count: usize) {
         if self.len + count > STEADY {
             return self.spill(&bytes.to_le_bytes()[..count]);

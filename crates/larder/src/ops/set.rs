@@ -6,6 +6,7 @@ use std::future::{IntoFuture, Ready, ready};
 use super::increment::policy_knobs;
 use crate::cache::{Cache, When};
 use crate::engine::{Cacheable, store};
+use crate::entry::Value;
 use crate::error::Result;
 use crate::key::Key;
 use crate::policy::Policy;
@@ -62,9 +63,8 @@ impl<'a, V: Cacheable> Set<'a, V> {
         let inner = &self.cache.inner;
         inner.open("set")?;
         let policy = self.policy.or(&inner.defaults);
-        store(
-            inner, "set", &self.key, self.when, policy, self.tags, self.value,
-        )
+        let value = (Value::new(self.value), size_of::<V>());
+        store(inner, "set", &self.key, self.when, policy, self.tags, value)
     }
 }
 
@@ -125,6 +125,7 @@ impl<'a, V: Cacheable> SetMany<'a, V> {
         let mut written = 0;
         for (key, value) in self.entries {
             let tags = self.tags.clone();
+            let value = (Value::new(value), size_of::<V>());
             let stored = store(inner, "set_many", &key, When::Always, policy, tags, value)?;
             written += usize::from(stored);
         }

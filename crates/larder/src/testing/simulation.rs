@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::blocking::Blocking;
 use super::world::{Kind, Stuck, World};
 use crate::cache::{Builder, Cache};
-use crate::runtime::{BoxFuture, Clock, Runtime, Task, instead_of_parking};
+use crate::runtime::{BoxFuture, Clock, Runtime, Task, block_on, instead_of_parking};
 
 /// A world of its own: tasks on one thread, a clock that moves only when nobody can go on, chance from a seed.
 ///
@@ -74,16 +75,60 @@ impl Simulation {
         F: Future<Output: Send> + Send + 'static,
     {
         let outcome = Arc::new(Outcome::default());
-        let (done, origin) = (Tells(Arc::clone(&outcome)), Location::caller());
-        let task = Box::pin(async move {
-            let output = future.await;
-            done.0.state.lock().output = Some(output);
-        });
+        let tells = Tells(Arc::clone(&outcome));
+        let task = async move { tells.with(future.await) };
+        self.add(Box::pin(task), outcome, Location::caller())
+    }
+
+    /// Starts a blocking task: a thread of its own that runs only while it is its turn.
+    ///
+    /// Its turn ends where a call of Larder would park the thread: in a cached sync function that waits for another's load, in
+    /// [`wait`](crate::GetOrLoad::wait), in [`wait`](Self::wait). It must not block on anything else.
+    ///
+    /// ```
+    /// let simulation = larder::testing::Simulation::new(3);
+    /// let cache = simulation.cache_builder().build()?;
+    /// for _ in 0..3 {
+    ///     let cache = cache.clone();
+    ///     simulation.spawn_blocking(move || {
+    ///         let one = || Ok::<_, std::io::Error>(1);
+    ///         cache.blocking().get_or_load("one", one).ttl("1m").wait()
+    ///     });
+    /// }
+    /// simulation.run();
+    /// assert_eq!(cache.stats().loads, 1);
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Spawned<T> {
+        let outcome = Arc::new(Outcome::default());
+        let tells = Tells(Arc::clone(&outcome));
+        let task = Blocking::new(move || tells.with(job()));
+        self.add(Box::pin(task), outcome, Location::caller())
+    }
+
+    fn add<T>(
+        &self,
+        task: BoxFuture<'static, ()>,
+        outcome: Arc<Outcome<T>>,
+        origin: &'static Location<'static>,
+    ) -> Spawned<T> {
         Spawned {
             number: self.world.add(Kind::Own, Some(task), Some(origin)),
             world: Arc::clone(&self.world),
             outcome,
         }
+    }
+
+    /// Waits for a future inside a blocking task.
+    ///
+    /// # Panics
+    /// In an async task, when the future is not ready at once: await it there.
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        block_on(future)
     }
 
     /// Runs until all tasks and all background loads have ended.
@@ -159,7 +204,7 @@ impl Runtime for Simulation {
     fn spawn(&self, task: Task) {
         let (kind, future): (_, BoxFuture<'static, ()>) = match task {
             Task::Load(future) => (Kind::Load, future),
-            Task::BlockingLoad(job) => (Kind::Load, Box::pin(async move { job() })),
+            Task::BlockingLoad(job) => (Kind::Load, Box::pin(Blocking::new(job))),
             Task::Chore(future) => (Kind::Chore, future),
         };
         self.world.add(kind, Some(future), None);
@@ -224,6 +269,12 @@ impl<T> Default for Outcome<T> {
 
 /// Tells who awaits the task that it has ended, however that came about.
 struct Tells<T>(Arc<Outcome<T>>);
+
+impl<T> Tells<T> {
+    fn with(self, output: T) {
+        self.0.state.lock().output = Some(output);
+    }
+}
 
 impl<T> Drop for Tells<T> {
     fn drop(&mut self) {

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::flight;
 use crate::runtime::{BoxFuture, Clock, InsteadOfParking, Timestamp, nanos};
 use crate::scope;
 
@@ -148,7 +147,7 @@ impl World {
         };
         task.is_cancelled = true;
         if task.future.is_none() {
-            // It cancels itself, or one that it is waiting for by `block_on` does: it goes when its poll is over.
+            // It cancels itself: it goes when its poll is over.
             return true;
         }
         let task = state.end(number);
@@ -220,8 +219,8 @@ impl World {
 
     fn poll(&self, number: usize, mut future: BoxFuture<'static, ()>, waker: &Waker, kind: Kind) {
         let mut context = Context::from_waker(waker);
-        // What holds for the task below on this stack does not hold for this one.
-        let poll = || scope::outside(|| flight::apart(|| future.as_mut().poll(&mut context)));
+        // A scope around the run is not around what others started.
+        let poll = || scope::outside(|| future.as_mut().poll(&mut context));
         let polled = catch_unwind(AssertUnwindSafe(poll));
         self.pass_time();
         let mut state = self.state.lock();
@@ -299,10 +298,14 @@ impl World {
 }
 
 impl InsteadOfParking for World {
+    /// On the thread of all tasks: parking it would stop whoever could wake it.
     fn drive(self: Arc<Self>, future: Pin<&mut dyn Future<Output = ()>>) {
-        if let Err(stuck) = World::drive(&self, future, None) {
-            panic!("{stuck}");
-        }
+        let polled = future.poll(&mut Context::from_waker(Waker::noop()));
+        assert!(
+            polled.is_ready(),
+            "a blocking call waits inside an async task (seed {}): it would never end on one thread. Start it with `Simulation::spawn_blocking`",
+            self.seed
+        );
     }
 }
 
@@ -336,31 +339,23 @@ impl State {
     }
 
     fn pick(&mut self, mine: Option<usize>) -> Picked {
-        let mut below = Vec::new();
-        let picked = loop {
-            if self.ready.is_empty() {
-                break Picked::None;
-            }
-            let at = match self.ready.len() {
-                1 => 0,
-                many => (self.random() % many as u64) as usize,
-            };
-            let number = self.ready.swap_remove(at);
-            let task = self.tasks[number].as_mut();
-            let task = task.expect("only living tasks are ready");
-            if mine == Some(number) {
-                task.is_ready = false;
-                break Picked::Mine;
-            }
-            if let Some(future) = task.future.take() {
-                task.is_ready = false;
-                break Picked::Task(number, future, task.waker.clone(), task.kind);
-            }
-            // It is further down on this stack: its turn comes when what is above it is done.
-            below.push(number);
+        if self.ready.is_empty() {
+            return Picked::None;
+        }
+        let at = match self.ready.len() {
+            1 => 0,
+            many => (self.random() % many as u64) as usize,
         };
-        self.ready.extend(below);
-        picked
+        let number = self.ready.swap_remove(at);
+        let task = self.tasks[number].as_mut();
+        let task = task.expect("only living tasks are ready");
+        task.is_ready = false;
+        if mine == Some(number) {
+            return Picked::Mine;
+        }
+        let future = task.future.take();
+        let future = future.expect("a simulation is not run inside one of its own tasks");
+        Picked::Task(number, future, task.waker.clone(), task.kind)
     }
 
     fn put_back(&mut self, number: usize, future: BoxFuture<'static, ()>) -> Ended {
