@@ -85,7 +85,14 @@ pub use handle::{AsyncHandle, SyncHandle};
 
 pub use key::{Key, KeyPart, PartWriter, Template, escape};
 #[cfg(feature = "macros")]
-pub use larder_macros::{cache_put, cached, invalidates};
+#[doc = include_str!("docs/cache_put.md")]
+pub use larder_macros::cache_put;
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/cached.md")]
+pub use larder_macros::cached;
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/invalidates.md")]
+pub use larder_macros::invalidates;
 pub use ops::{
     AcquireLock, GetOrLoad, GetOrLoadMany, Increment, Loading, Lock, Remaining, Set, SetMany,
 };
@@ -101,3 +108,7 @@ pub use switch::Operations;
 compile_error!(
     "larder needs a place to keep values: enable the feature `memory`, the only one so far"
 );
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -59,12 +59,12 @@ impl Inner {
             .max(1)
     }
 
-    /// Whether an entry can be served or written over as present at this moment.
+    /// Whether an entry is still kept, be it only for a failing source.
     pub(crate) fn is_alive(&self, slot: &Slot) -> bool {
         slot.verdict(self.clock.now()) != Verdict::Gone && self.tags.stand(slot)
     }
 
-    /// Whether a direct read serves it: an entry past its `stale_until` is kept only for a failing source.
+    /// Whether an entry is there for direct operations: one past its `stale_until` is kept only for a failing source.
     pub(crate) fn is_served(&self, slot: &Slot) -> bool {
         let verdict = slot.verdict(self.clock.now());
         matches!(verdict, Verdict::Fresh | Verdict::Refresh) && self.tags.stand(slot)
@@ -127,20 +127,21 @@ impl Inner {
             return false;
         }
         let mut locked = self.leases.lock(key);
-        let found = self.memory.peek(key).filter(|slot| self.is_alive(slot));
+        // Held until the lock is gone: the sweeper may take the entry meanwhile, and this be the last to drop the value.
+        let stored = self.memory.peek(key);
+        let found = stored.as_ref().filter(|slot| self.is_served(slot));
         let allowed = match when {
             When::Always => true,
             When::Absent => found.is_none(),
             When::Present => found.is_some(),
         };
-        let slot = if allowed { make(found.as_ref()) } else { None };
+        let slot = if allowed { make(found) } else { None };
         let Some(slot) = slot else {
             drop(locked);
             return false;
         };
         locked.revoke(key);
         self.insert(locked, key, slot);
-        drop(found);
         true
     }
 
@@ -230,12 +231,8 @@ impl Inner {
 
     fn remove_all(&self) -> usize {
         self.leases.revoke(|_| true);
-        let now = self.clock.now();
-        let mut alive = 0;
-        for (key, slot) in self.memory.drain() {
-            alive += usize::from(slot.verdict(now) != Verdict::Gone);
-            drop((key, slot));
-        }
+        let drained = self.memory.drain();
+        let alive = drained.filter(|(_, slot)| self.is_alive(slot)).count();
         self.stats.add(Counter::Invalidated, alive as u64);
         alive
     }
