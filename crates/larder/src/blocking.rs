@@ -64,6 +64,7 @@ blocking! {
     fn unlock(name: impl AsRef<str>, owner: u64) -> Result<bool>;
     fn is_locked(name: impl AsRef<str>) -> Result<bool>;
     fn ping() -> Result<()>;
+    fn idle() -> ();
     fn close() -> ();
 }
 

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+
+use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observers};
@@ -28,7 +31,7 @@ pub use builder::{Builder, IntoWeight};
 pub(crate) use default::process_default;
 pub use default::{cache, named, register, set_default, setup};
 use sweep::Sweeper;
-pub(crate) use write::When;
+pub(crate) use write::{Filled, When};
 
 /// A cache: where values are kept, for how long by default, and who is told.
 ///
@@ -87,6 +90,8 @@ impl fmt::Debug for Weighers {
 pub(crate) struct Background {
     limit: usize,
     running: AtomicUsize,
+    /// Who waits for the last of them to end.
+    waiting: Mutex<Vec<Waker>>,
 }
 
 /// The right to run one load behind.
@@ -98,6 +103,7 @@ impl Background {
         Self {
             limit,
             running: AtomicUsize::new(0),
+            waiting: Mutex::default(),
         }
     }
 
@@ -121,7 +127,10 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.background.running.fetch_sub(1, Ordering::AcqRel);
+        if self.0.background.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let waiting = std::mem::take(&mut *self.0.background.waiting.lock());
+            waiting.into_iter().for_each(Waker::wake);
+        }
     }
 }
 
@@ -204,6 +213,25 @@ impl Cache {
     #[must_use]
     pub fn switched_off(&self) -> Operations {
         self.inner.off()
+    }
+
+    /// Waits until no load runs behind its readers: before a shutdown, or in a test.
+    ///
+    /// Loads that start meanwhile are waited for too.
+    pub async fn idle(&self) {
+        let background = &self.inner.background;
+        std::future::poll_fn(|context| {
+            if background.running() == 0 {
+                return Poll::Ready(());
+            }
+            background.waiting.lock().push(context.waker().clone());
+            // The last one may have ended before it could see the waker.
+            if background.running() == 0 {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// The clock that this cache's deadlines are read on.

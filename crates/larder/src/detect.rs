@@ -24,6 +24,8 @@ pub enum Source {
     Coalesced,
     /// The source itself.
     Loaded,
+    /// Nowhere: the source failed and nothing stood in.
+    Failed,
     /// Nowhere: the key was not there.
     Missing,
 }

@@ -89,5 +89,8 @@ impl std::ops::Deref for FunctionStats {
     }
 }
 
-/// The site of direct operations.
+/// The site of direct operations. They have no source to reload an entry with.
 pub(crate) static DIRECT: Site = Site::new("", "");
+
+/// The site of direct operations that have one.
+pub(crate) static LOADING: Site = Site::new("", "");

@@ -223,6 +223,12 @@ impl Slot {
         extra.throttled_until.load(Ordering::Relaxed) > 0
     }
 
+    /// Until when it is served without asking its source; 0 when that never came up.
+    pub(crate) fn throttled_until(&self) -> u64 {
+        self.extra()
+            .map_or(0, |extra| extra.throttled_until.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn used(&self) -> Option<(u32, u32)> {
         let extra = self.extra()?;
         (extra.hits > 0 || extra.refresh_hits > 0)

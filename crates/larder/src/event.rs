@@ -109,7 +109,40 @@ pub enum Event<'a> {
 
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        match self {
+            Self::Hit { key, verdict, age } => write!(f, "hit `{key}`: {verdict:?}, {age:?} old"),
+            Self::Miss { key } => write!(f, "miss `{key}`"),
+            Self::Loaded { key, took } => write!(f, "loaded `{key}` in {took:?}"),
+            Self::LoadFailed { key, took } => write!(f, "load of `{key}` failed after {took:?}"),
+            Self::Stored { key } => write!(f, "stored `{key}`"),
+            Self::Superseded { key } => {
+                write!(
+                    f,
+                    "did not store `{key}`: invalidated while it was computed"
+                )
+            }
+            Self::Saved { key, age } => {
+                write!(
+                    f,
+                    "load of `{key}` failed, served the entry kept, {age:?} old"
+                )
+            }
+            Self::Evicted { key } => write!(f, "evicted `{key}`"),
+            Self::Expired { key } => write!(f, "expired `{key}`"),
+            Self::Invalidated { selector } => write!(f, "invalidated {selector:?}"),
+            Self::RefreshRefused { key } => {
+                write!(f, "did not reload `{key}` behind: too many loads run")
+            }
+            Self::RefreshFailed { key } => write!(f, "reload of `{key}` behind came to nothing"),
+            Self::WaitedTooLong { key } => {
+                write!(f, "waited too long for another's load of `{key}`")
+            }
+            Self::Recursion { key } => write!(f, "the source of `{key}` asked for it"),
+            Self::WrongType { key } => write!(f, "`{key}` holds a value of another type"),
+            Self::BadPolicy { key, fault } => {
+                write!(f, "did not store `{key}`: {}", fault.message())
+            }
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Entry {
     pub tags: Vec<Key>,
     /// Those of them that were forgotten since it was computed.
     pub forgotten: Vec<Key>,
+    /// For how long it is still served without asking its source, which failed a moment ago.
+    pub throttled: Option<Duration>,
     /// Hits so far and the budget (0: no limit), if hits are counted.
     pub hits: Option<(u32, u32)>,
     /// How long its value took to make; kept only by policies that need it.
@@ -96,6 +98,11 @@ fn describe(inner: &Inner, slot: &Slot) -> Entry {
             .into_iter()
             .cloned()
             .collect(),
+        throttled: slot
+            .throttled_until()
+            .checked_sub(now.0)
+            .filter(|t| *t > 0)
+            .map(Duration::from_nanos),
         hits: slot.used(),
         cost: (!cost.is_zero()).then_some(cost),
     }
@@ -141,7 +148,13 @@ impl Explain {
     pub fn why(&self) -> String {
         let entry = self.entry.as_ref();
         match self.next {
-            Next::Hit => "hit: the entry is fresh".into(),
+            Next::Hit => match entry.and_then(|entry| entry.throttled) {
+                Some(left) => {
+                    let left = Short(left);
+                    format!("hit: its source failed and is left alone for another {left}")
+                }
+                None => "hit: the entry is fresh".into(),
+            },
             Next::HitAndRefresh => {
                 "hit, with a reload behind: the entry is past `refresh_at`".into()
             }
@@ -168,8 +181,9 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "entry       {:?}, written {:?} ago",
-            self.verdict, self.age
+            "entry       {:?}, written {} ago",
+            self.verdict,
+            Short(self.age)
         )?;
         for (name, instant) in [
             ("refresh_at", self.deadlines.refresh_at),
@@ -179,9 +193,9 @@ impl fmt::Display for Entry {
             if instant == Timestamp::NEVER || instant.0 > u64::MAX - 16 {
                 writeln!(f, "{name:<12}never")?;
             } else if instant > self.now {
-                writeln!(f, "{name:<12}in {:?}", instant.since(self.now))?;
+                writeln!(f, "{name:<12}in {}", Short(instant.since(self.now)))?;
             } else {
-                writeln!(f, "{name:<12}{:?} ago", self.now.since(instant))?;
+                writeln!(f, "{name:<12}{} ago", Short(self.now.since(instant)))?;
             }
         }
         if !self.tags.is_empty() {
@@ -192,8 +206,26 @@ impl fmt::Display for Entry {
             writeln!(f, "hits        {used} of {budget}")?;
         }
         if let Some(cost) = self.cost {
-            writeln!(f, "cost        {cost:?}")?;
+            writeln!(f, "cost        {}", Short(cost))?;
         }
         Ok(())
+    }
+}
+
+/// A span for people: two units, or three digits.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+        let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+        match seconds {
+            0 => write!(f, "{:.1?}", self.0),
+            1..60 => write!(f, "{:.1} s", self.0.as_secs_f64()),
+            60..3_600 => write!(f, "{minutes} min {rest} s"),
+            3_600..86_400 => write!(f, "{hours} h {minutes} min"),
+            _ => write!(f, "{days} d {hours} h"),
+        }
     }
 }

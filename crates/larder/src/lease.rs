@@ -113,6 +113,11 @@ impl Leases {
         Joined::Lead(lease, flight)
     }
 
+    /// A lease with a flight that nobody joins, beside the key's own if there is one.
+    pub(crate) fn lead_alone(self: &Arc<Self>, key: &Key, as_of: u64) -> Joined {
+        Joined::Lead(self.take(key, as_of), Flight::new(as_of))
+    }
+
     /// Starts a flight unless one is in progress.
     pub(crate) fn lead_if_idle(
         self: &Arc<Self>,

@@ -94,7 +94,8 @@ pub use larder_macros::cached;
 #[doc = include_str!("docs/invalidates.md")]
 pub use larder_macros::invalidates;
 pub use ops::{
-    AcquireLock, GetOrLoad, GetOrLoadMany, Increment, Loading, Lock, Remaining, Set, SetMany,
+    AcquireLock, GetOrLoad, GetOrLoadMany, Increment, Loading, Lock, Remaining, RenewLock, Set,
+    SetMany,
 };
 pub use policy::{
     Deadlines, EarlyPoint, Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy, Span, Verdict,

@@ -75,10 +75,12 @@ impl Memory {
                 "a memory tier of size 0 holds nothing: give it at least 1, or switch the cache off",
             ));
         }
+        let shards = shards(bound, weight, estimate);
         let options = OptionsBuilder::new()
             .estimated_items_capacity(usize::try_from(estimate).unwrap_or(usize::MAX))
-            .weight_capacity(weight)
-            .shards(shards(bound))
+            // The share of a shard is rounded up; so that the sum is never more than was asked for, it must come out even.
+            .weight_capacity(weight - weight % shards)
+            .shards(usize::try_from(shards).unwrap_or(1))
             .build()
             .map_err(|e| Error::new(ErrorKind::Config, "build", e.to_string()))?;
         Ok(Self {
@@ -145,16 +147,20 @@ impl Memory {
 
 /// By entries: enough shards to keep each small, at least enough for the cores. By weight: few, because the
 /// budget is split evenly over the shards and an entry heavier than a shard's share is not let in.
-fn shards(bound: Bound) -> usize {
-    let cores = std::thread::available_parallelism().map_or(4, usize::from);
-    match bound {
+///
+/// A power of two with at least 32 entries a shard: any other number `quick_cache` makes one by itself.
+fn shards(bound: Bound, weight: u64, estimate: u64) -> u64 {
+    let cores = std::thread::available_parallelism().map_or(4, usize::from) as u64;
+    let wanted = match bound {
         Bound::Entries(entries) => {
             let small = entries.div_ceil(ENTRIES_PER_SHARD);
-            usize::try_from(small)
-                .unwrap_or(1)
-                .max(cores * 4)
-                .min(4_096)
+            small.max(cores * 4).min(4_096)
         }
         Bound::Weight { .. } => cores,
+    };
+    let mut shards = wanted.next_power_of_two();
+    while shards > 1 && (estimate.div_ceil(shards) < 32 || weight < shards) {
+        shards /= 2;
     }
+    shards
 }

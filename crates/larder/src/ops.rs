@@ -24,7 +24,7 @@ mod set;
 pub use increment::Increment;
 pub use load::{GetOrLoad, Loading};
 pub use load_many::GetOrLoadMany;
-pub use lock::{AcquireLock, Lock};
+pub use lock::{AcquireLock, Lock, RenewLock};
 pub use set::{Set, SetMany};
 
 /// How long an entry still has.
@@ -44,12 +44,12 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::WrongType`] when the entry holds another type; [`ErrorKind::Closed`].
     pub async fn get<V: Cacheable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
-        self.read(self.inner.key(key.as_ref()))
+        self.read("get", self.inner.key(key.as_ref()))
     }
 
-    fn read<V: Cacheable>(&self, key: KeyBuf) -> Result<Option<V>> {
+    fn read<V: Cacheable>(&self, operation: &'static str, key: KeyBuf) -> Result<Option<V>> {
         let inner = &self.inner;
-        inner.open("get")?;
+        inner.open(operation)?;
         match crate::engine::hit::<crate::engine::AsPlain, V>(self, &DIRECT, &key) {
             crate::engine::Hit::Value(value) | crate::engine::Hit::Refresh(value, _) => {
                 Ok(Some(value))
@@ -59,7 +59,7 @@ impl Cache {
                 let found = inner.memory.peek(&key).filter(|slot| inner.is_served(slot));
                 let other = found.is_some_and(|slot| slot.is_other_than::<V>());
                 if other && !inner.is_off(Operations::READ) {
-                    return Err(wrong_type::<V>("get", &key));
+                    return Err(wrong_type::<V>(operation, &key));
                 }
                 Ok(None)
             }
@@ -75,7 +75,7 @@ impl Cache {
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Vec<Option<V>>> {
         keys.into_iter()
-            .map(|key| self.read(self.inner.key(key.as_ref())))
+            .map(|key| self.read("get_many", self.inner.key(key.as_ref())))
             .collect()
     }
 
@@ -158,6 +158,7 @@ impl Cache {
 
     /// Adds to a whole number and gives the new one; a key that is not there counts as 0. Awaited, or driven with [`wait`](Increment::wait).
     ///
+    /// It is kept as an `i64`: read it as one.
     /// The ttl is that of the first increment, whatever it adds; later ones leave it as it is.
     pub fn increment(&self, key: impl AsRef<str>, by: i64) -> Increment<'_> {
         Increment::new(self, self.inner.key(key.as_ref()).to_key(), by)
@@ -256,7 +257,7 @@ impl Cache {
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<usize> {
         let keys = keys.into_iter().map(|key| Key::from(key.as_ref()));
-        self.invalidate(Selector::Keys(keys.collect())).await
+        self.forget("delete_many", &Selector::Keys(keys.collect()))
     }
 
     /// Forgets all keys that begin with `prefix`, literally; how many live entries there were.
@@ -264,7 +265,7 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn delete_prefix(&self, prefix: impl Into<String>) -> Result<usize> {
-        self.invalidate(Selector::Prefix(prefix.into())).await
+        self.forget("delete_prefix", &Selector::Prefix(prefix.into()))
     }
 
     /// Forgets all keys that match a glob pattern by Redis' rules. Use [`escape`](crate::escape) for what is to be taken literally.
@@ -272,7 +273,7 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn delete_pattern(&self, pattern: impl Into<String>) -> Result<usize> {
-        self.invalidate(Selector::Pattern(pattern.into())).await
+        self.forget("delete_pattern", &Selector::Pattern(pattern.into()))
     }
 
     /// Forgets every entry under any of these tags, in a time that does not depend on how many they are.
@@ -281,7 +282,7 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn delete_tags(&self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
         let tags = tags.into_iter().map(|tag| Key::from(tag.as_ref()));
-        self.invalidate(Selector::Tags(tags.collect())).await?;
+        self.forget("delete_tags", &Selector::Tags(tags.collect()))?;
         Ok(())
     }
 
@@ -290,7 +291,7 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn clear(&self) -> Result<()> {
-        self.invalidate(Selector::All).await?;
+        self.forget("clear", &Selector::All)?;
         Ok(())
     }
 
@@ -299,8 +300,12 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn invalidate(&self, selector: Selector) -> Result<usize> {
-        self.inner.open("invalidate")?;
-        Ok(self.inner.remove_selected(&selector))
+        self.forget("invalidate", &selector)
+    }
+
+    fn forget(&self, operation: &'static str, selector: &Selector) -> Result<usize> {
+        self.inner.open(operation)?;
+        Ok(self.inner.remove_selected(selector))
     }
 
     /// The keys that match a glob pattern and are alive, in no order.

@@ -202,6 +202,14 @@ impl Policy {
         self
     }
 
+    /// This policy where it says something, `base` where it does not.
+    #[must_use]
+    pub(crate) fn over(self, mut base: Self) -> Self {
+        base.ttl = self.ttl.or(base.ttl);
+        base.overlay(&self);
+        base
+    }
+
     fn overlay(&mut self, over: &Self) {
         const PLAIN: Policy = Policy::new();
         macro_rules! said {

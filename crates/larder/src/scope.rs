@@ -72,7 +72,7 @@ impl Scope {
     ///
     /// Cached functions still work; with everything off they just call their source.
     pub fn off(mut self, operations: Operations) -> Self {
-        self.settings.off = self.settings.off | operations;
+        self.settings.off |= operations;
         self
     }
 
@@ -178,7 +178,7 @@ impl Settings {
             return self;
         };
         let mut merged = (*outer).clone();
-        merged.off = merged.off | self.off;
+        merged.off |= self.off;
         merged.invalidate_further |= self.invalidate_further;
         merged.context.extend(self.context);
         merged.recorders.extend(self.recorders);

@@ -185,6 +185,34 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// What was counted since an earlier reading.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        macro_rules! less {
+            ($($field:ident),*) => {
+                Self { $($field: self.$field.saturating_sub(earlier.$field)),* }
+            };
+        }
+        less!(
+            fresh,
+            refresh,
+            negative,
+            misses,
+            loads,
+            load_time,
+            load_failures,
+            coalesced,
+            saved,
+            superseded,
+            stored,
+            evicted,
+            expired,
+            invalidated,
+            refreshes_refused,
+            wrong_type
+        )
+    }
+
     /// All calls that were served from an entry.
     #[must_use]
     pub fn hits(&self) -> u64 {

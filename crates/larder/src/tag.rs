@@ -67,7 +67,7 @@ impl Tags {
             return true;
         }
         let forgotten = self.forgotten.read();
-        let alive = forgotten.none_since(&extra.tags, as_of, u64::MAX);
+        let alive = forgotten.none_since(&extra.tags, as_of);
         if alive {
             // Under the lock no tag is being forgotten, so the epoch is what was just checked.
             extra
@@ -79,35 +79,30 @@ impl Tags {
 
     /// Whether none of `tags` was forgotten after epoch `as_of`.
     pub(crate) fn stand_since(&self, tags: &[Key], as_of: u64) -> bool {
-        self.stand_between(tags, as_of, u64::MAX)
+        tags.is_empty() || as_of >= self.epoch() || self.forgotten.read().none_since(tags, as_of)
     }
 
-    /// Whether none of `tags` was forgotten after epoch `as_of` and up to epoch `seen`.
+    /// Whether none of `tags` can have been forgotten after epoch `as_of` and up to epoch `seen`.
     ///
-    /// Who joined a load at `seen` may be given what the load read, unless a tag was forgotten before it joined.
+    /// Who joined a load at `seen` may be given what the load read, unless a tag was forgotten before it joined. Only the last time that a tag
+    /// was forgotten is remembered, so that a later one counts too: it may hide an earlier one.
     pub(crate) fn stand_between(&self, tags: &[Key], as_of: u64, seen: u64) -> bool {
-        tags.is_empty()
-            || as_of >= seen.min(self.epoch())
-            || self.forgotten.read().none_since(tags, as_of, seen)
+        as_of >= seen || self.stand_since(tags, as_of)
     }
 
     /// Which of `tags` were forgotten after `as_of`.
     pub(crate) fn fallen<'a>(&self, tags: &'a [Key], as_of: u64) -> Vec<&'a Key> {
         let forgotten = self.forgotten.read();
         tags.iter()
-            .filter(|tag| !forgotten.none_since(std::slice::from_ref(*tag), as_of, u64::MAX))
+            .filter(|tag| !forgotten.none_since(std::slice::from_ref(*tag), as_of))
             .collect()
     }
 }
 
 impl Forgotten {
-    fn none_since(&self, tags: &[Key], as_of: u64, seen: u64) -> bool {
-        as_of >= self.floor
-            && tags.iter().all(|tag| {
-                self.at
-                    .get(tag)
-                    .is_none_or(|epoch| *epoch <= as_of || *epoch > seen)
-            })
+    fn none_since(&self, tags: &[Key], as_of: u64) -> bool {
+        let stands = |tag| self.at.get(tag).is_none_or(|epoch| *epoch <= as_of);
+        as_of >= self.floor && tags.iter().all(stands)
     }
 
     fn merge_older_half(&mut self) {
@@ -144,6 +139,18 @@ mod tests {
             tags.stand_between(&mine, as_of, as_of),
             "forgotten after it was seen"
         );
+    }
+
+    #[test]
+    fn a_tag_forgotten_before_and_after_it_was_seen_falls() {
+        let tags = Tags::default();
+        let mine = [Key::from("mine")];
+        let as_of = tags.epoch();
+        tags.forget(mine.clone());
+        let seen = tags.epoch();
+        assert!(!tags.stand_between(&mine, as_of, seen));
+        tags.forget(mine.clone());
+        assert!(!tags.stand_between(&mine, as_of, seen));
     }
 
     #[test]

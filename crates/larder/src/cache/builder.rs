@@ -204,6 +204,6 @@ impl IntoWeight for u64 {
 
 impl IntoWeight for &str {
     fn into_weight(self) -> Result<u64> {
-        size::parse(self).map_err(|e| Error::new(ErrorKind::Config, "weight", e.to_string()))
+        size::parse(self).map_err(|e| Error::new(ErrorKind::Config, "weight", e))
     }
 }

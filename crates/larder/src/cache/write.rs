@@ -25,6 +25,26 @@ pub(crate) enum When {
     Present,
 }
 
+impl When {
+    fn allows(self, found: Option<&Slot>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Absent => found.is_none(),
+            Self::Present => found.is_some(),
+        }
+    }
+}
+
+/// What became of a fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filled {
+    Stored,
+    /// The lease was lost.
+    Superseded,
+    /// What is there was left there.
+    LeftOut,
+}
+
 impl Inner {
     /// A slot for a value, weighed and stamped.
     pub(crate) fn slot(
@@ -81,34 +101,42 @@ impl Inner {
         removed
     }
 
-    /// Fills under a lease; false when the lease was lost and nothing is stored.
-    pub(crate) fn fill(self: &Arc<Self>, lease: &Lease, slot: Slot) -> bool {
+    /// Fills under a lease, or not: when the lease was lost, or by `when`.
+    pub(crate) fn fill(self: &Arc<Self>, lease: &Lease, when: When, slot: Slot) -> Filled {
         let locked = self.leases.lock(&lease.key);
         let tags_stand =
             cfg!(larder_broken_lease) || self.tags.stand_since(slot.tags(), lease.as_of);
         if !locked.holds(lease) || !tags_stand {
             drop(locked);
             self.superseded(&lease.key);
-            return false;
+            return Filled::Superseded;
+        }
+        if when != When::Always {
+            let stored = self.memory.peek(&lease.key);
+            let found = stored.as_ref().filter(|slot| self.is_alive(slot));
+            if !when.allows(found) {
+                drop(locked);
+                return Filled::LeftOut;
+            }
         }
         self.insert(locked, &lease.key, slot);
-        true
+        Filled::Stored
     }
 
     /// Stores what a computation put there. Whoever put or loaded meanwhile loses; if this one lost, nobody knows the truth and the entry goes.
-    pub(crate) fn fill_put(self: &Arc<Self>, lease: &Lease, slot: Slot) -> bool {
+    pub(crate) fn fill_put(self: &Arc<Self>, lease: &Lease, slot: Slot) -> Filled {
         let mut locked = self.leases.lock(&lease.key);
         let stands = locked.holds(lease) && self.tags.stand_since(slot.tags(), lease.as_of);
         locked.revoke(&lease.key);
         if stands {
             self.insert(locked, &lease.key, slot);
-        } else {
-            let removed = self.memory.remove(&lease.key);
-            drop(locked);
-            drop(removed);
-            self.superseded(&lease.key);
+            return Filled::Stored;
         }
-        stands
+        let removed = self.memory.remove(&lease.key);
+        drop(locked);
+        drop(removed);
+        self.superseded(&lease.key);
+        Filled::Superseded
     }
 
     fn superseded(&self, key: &Key) {
@@ -130,12 +158,11 @@ impl Inner {
         // Held until the lock is gone: the sweeper may take the entry meanwhile, and this be the last to drop the value.
         let stored = self.memory.peek(key);
         let found = stored.as_ref().filter(|slot| self.is_served(slot));
-        let allowed = match when {
-            When::Always => true,
-            When::Absent => found.is_none(),
-            When::Present => found.is_some(),
+        let slot = if when.allows(found) {
+            make(found)
+        } else {
+            None
         };
-        let slot = if allowed { make(found) } else { None };
         let Some(slot) = slot else {
             drop(locked);
             return false;
@@ -226,13 +253,19 @@ impl Inner {
     fn remove_matching(&self, matches: impl Fn(&Key) -> bool) -> usize {
         self.leases.revoke(&matches);
         let keys = self.memory.matching(|key, _| matches(key));
-        keys.iter().filter(|key| self.remove(key)).count()
+        let removed = keys.iter().filter(|key| self.remove(key)).count();
+        // As in `remove_all`: an entry that was found may have been evicted before it was removed.
+        self.leases.revoke(&matches);
+        removed
     }
 
     fn remove_all(&self) -> usize {
-        self.leases.revoke(|_| true);
+        let revoke = || self.leases.revoke(|_| true);
+        revoke();
         let drained = self.memory.drain();
         let alive = drained.filter(|(_, slot)| self.is_alive(slot)).count();
+        // Whoever took a lease meanwhile may have found an entry that is gone now, and must not give it on.
+        revoke();
         self.stats.add(Counter::Invalidated, alive as u64);
         alive
     }

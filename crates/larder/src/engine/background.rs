@@ -22,6 +22,8 @@ pub enum Mode {
     Foreground,
     /// A reload behind a reader.
     Background(Behind),
+    /// The one of many readers of a stale entry that reloads it itself, because its source cannot be run behind.
+    Claimed(Behind),
     /// A reload that was asked for.
     Refresh,
     /// `#[cache_put]`: always computes and stores.
@@ -97,6 +99,17 @@ impl Ticket {
         let inner = cache.inner.clone();
         let job = Box::new(move || reload(cache, mode));
         inner.runtime.spawn(Task::BlockingLoad(job));
+    }
+
+    /// Reloads within the call itself.
+    pub(crate) fn claim(mut self) -> Mode {
+        self.behind.lead.watch_for_loss();
+        Mode::Claimed(self.behind)
+    }
+
+    /// Reloads within a call that leads other keys too.
+    pub(super) fn into_lead(self) -> Lead {
+        self.behind.lead
     }
 
     fn start(mut self) -> (Cache, Mode) {

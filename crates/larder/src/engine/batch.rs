@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::follow::{Followed, deadline};
 use super::lead::Call;
-use super::{AsResult, Cacheable, DIRECT, Hit, Lead, Planned, Share, hit};
+use super::{AsResult, Cacheable, Hit, LOADING, Lead, Planned, Share, hit};
 use crate::cache::{Cache, Inner};
 use crate::error::Result;
 use crate::flight::{Flight, Landing, Led};
@@ -53,26 +53,30 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Takes what is there; gives back what is not, each key once.
+    /// Takes what is there; gives back what is not, each key once, and what is to be reloaded though it is there.
     pub(crate) fn hits<V: Cacheable>(
         &self,
         keys: Vec<String>,
         found: &mut HashMap<String, V>,
-    ) -> Vec<String> {
+    ) -> (Vec<String>, Leads) {
+        let mut leads = Vec::new();
         let mut seen = HashSet::with_capacity(keys.len());
         let mut missing = Vec::new();
         for key in keys {
             if !seen.insert(key.clone()) {
                 continue;
             }
-            match hit::<AsResult, Result<V>>(self.cache, &DIRECT, &self.inner.key(&key)) {
-                Hit::Value(Ok(value)) | Hit::Refresh(Ok(value), _) => {
-                    found.insert(key, value);
+            match hit::<AsResult, Result<V>>(self.cache, &LOADING, &self.inner.key(&key)) {
+                Hit::Value(Ok(value)) => drop(found.insert(key, value)),
+                Hit::Refresh(Ok(value), ticket) => {
+                    found.insert(key.clone(), value);
+                    leads.push((key, ticket.into_lead()));
                 }
                 _ => missing.push(key),
             }
         }
-        missing
+        let began = self.inner.clock.now();
+        (missing, Leads { leads, began })
     }
 
     /// Leads the keys that nobody loads.
@@ -87,8 +91,11 @@ impl<'a> Batch<'a> {
             let call = self.call(key);
             let seen = self.inner.tags.epoch();
             let leases = &self.inner.leases;
-            let shared = !self.inner.is_off(Operations::READ);
-            let joined = leases.join(&call.key, seen, |flight| shared && call.may_join(flight));
+            let joined = if self.inner.is_off(Operations::READ) {
+                leases.lead_alone(&call.key, seen)
+            } else {
+                leases.join(&call.key, seen, |flight| call.may_join(flight))
+            };
             match joined {
                 Joined::Lead(lease, flight) => {
                     let mut lead = Lead::new(self.inner, lease, flight);
@@ -157,7 +164,7 @@ impl<'a> Batch<'a> {
         let buf = self.inner.key(key);
         Call {
             inner: self.inner,
-            site: &DIRECT,
+            site: &LOADING,
             key: buf.to_key(),
             buf,
             plan: Planned {
@@ -172,6 +179,20 @@ impl<'a> Batch<'a> {
 impl Leads {
     pub(crate) fn is_empty(&self) -> bool {
         self.leads.is_empty()
+    }
+
+    /// Leads these keys too.
+    pub(crate) fn and(mut self, more: Self) -> Self {
+        self.leads.extend(more.leads);
+        self
+    }
+
+    /// Nothing to lead.
+    pub(crate) fn none(&self) -> Self {
+        Self {
+            leads: Vec::new(),
+            began: self.began,
+        }
     }
 
     pub(crate) fn bare_keys(&self) -> Vec<String> {

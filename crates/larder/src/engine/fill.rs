@@ -80,6 +80,9 @@ where
                 }
             }
         }
+        Mode::Claimed(Behind { lead, .. }) => {
+            call.lead::<S, R, _, _, _>(lead, share, load, settle).await
+        }
         Mode::Refresh => {
             // Who asked for a new load must not be given an older one that is under way, nor have its value overwritten by it.
             inner.leases.lock(&call.key).revoke(&call.key);
@@ -185,7 +188,9 @@ impl Call<'_> {
         S: Shape<R>,
         S::Value: Cacheable,
     {
-        if scope::current().is_some_and(|settings| settings.invalidate_further) {
+        let unread = self.inner.is_off(Operations::READ)
+            || scope::current().is_some_and(|settings| settings.invalidate_further);
+        if unread {
             return None;
         }
         let slot = self.kept()?;

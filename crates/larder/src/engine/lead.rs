@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hit::{age, detected};
-use super::{Cacheable, DIRECT, Planned, Settle, Shape, Share, Site};
-use crate::cache::Inner;
+use super::{Cacheable, Planned, Settle, Shape, Share, Site};
+use crate::cache::{Filled, Inner, When};
 use crate::detect::Source;
 use crate::entry::{Kind, Slot, Terms, Value};
 use crate::event::Event;
@@ -93,14 +93,20 @@ pub(super) enum Keep {
     Load,
     /// A put: true, whatever was loaded meanwhile.
     Put,
+    /// An error: any value that is there is worth more.
+    Failure,
 }
 
 impl Call<'_> {
     pub(super) fn count(&self, counter: Counter, n: u64) {
         self.inner.stats.add(counter, n);
-        if !std::ptr::eq(self.site, &raw const DIRECT) {
+        if self.is_function() {
             self.site.counters.add(counter, n);
         }
+    }
+
+    fn is_function(&self) -> bool {
+        !self.site.path.is_empty()
     }
 
     pub(super) fn detected(&self, source: Source, age: Option<Duration>) {
@@ -157,22 +163,29 @@ impl Call<'_> {
         let took = self.took(began);
         let split = S::split(output);
         let answer = split.as_ref();
-        if answer.is_err() {
+        let keep = if answer.is_err() {
             self.failed(took);
+            Keep::Failure
         } else {
             self.loaded(took);
-        }
+            keep
+        };
         let (settled, value) = settled(answer, took, settle, S::keep);
         if let (Some(terms), Some(value)) = (self.terms(&settled, &lease, took), value) {
             self.store(keep, &lease, value, size_of::<S::Value>(), terms);
-        } else if keep == Keep::Put && split.is_ok() {
+        } else if keep == Keep::Put {
             // What is true now was not to be kept; what was kept before is not true any more.
             self.inner.remove(&self.key);
         }
-        self.detected(Source::Loaded, None);
         match split {
-            Ok(value) => S::value(value),
-            Err(error) => S::error(error),
+            Ok(value) => {
+                self.detected(Source::Loaded, None);
+                S::value(value)
+            }
+            Err(error) => {
+                self.detected(Source::Failed, None);
+                S::error(error)
+            }
         }
     }
 
@@ -282,7 +295,7 @@ impl Call<'_> {
             && let (Some(terms), Some(failure)) = (self.terms(&settled, &lead.lease, took), failure)
         {
             self.store(
-                Keep::Load,
+                Keep::Failure,
                 &lead.lease,
                 failure,
                 size_of::<S::Error>(),
@@ -295,6 +308,7 @@ impl Call<'_> {
                 _ => Landing::Retry,
             });
         }
+        self.detected(Source::Failed, None);
         S::error(error)
     }
 
@@ -352,17 +366,18 @@ impl Call<'_> {
 
     fn store(&self, keep: Keep, lease: &Lease, value: (Kind, Value), size: usize, terms: Terms) {
         let slot = self.inner.slot(&lease.key, value, size, terms);
-        let stored = match keep {
-            Keep::Load => self.inner.fill(lease, slot),
+        let filled = match keep {
+            Keep::Load => self.inner.fill(lease, When::Always, slot),
+            Keep::Failure => self.inner.fill(lease, When::Absent, slot),
             Keep::Put => self.inner.fill_put(lease, slot),
         };
         // The cache has counted it; here it is the function's.
-        let counter = if stored {
-            Counter::Stored
-        } else {
-            Counter::Superseded
+        let counter = match filled {
+            Filled::Stored => Counter::Stored,
+            Filled::Superseded => Counter::Superseded,
+            Filled::LeftOut => return,
         };
-        if !std::ptr::eq(self.site, &raw const DIRECT) {
+        if self.is_function() {
             self.site.counters.add(counter, 1);
         }
     }

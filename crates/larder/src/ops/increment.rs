@@ -19,9 +19,9 @@ macro_rules! policy_knobs {
             self
         }
 
-        /// All knobs at once.
+        /// All that a policy says; what it does not say stays as it was given before.
         pub fn policy(mut self, policy: crate::Policy) -> Self {
-            self.policy = policy;
+            self.policy = policy.over(self.policy);
             self
         }
     };

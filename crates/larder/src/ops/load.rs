@@ -7,10 +7,12 @@ use std::task::{Context, Poll};
 
 use super::increment::policy_knobs;
 use crate::cache::Cache;
-use crate::engine::{AsResult, Cacheable, DIRECT, Hit, Mode, Plan, Share, fill, hit, refused};
+use crate::engine::{
+    AsResult, Cacheable, Hit, LOADING, Mode, Plan, Share, Ticket, fill, hit, refused,
+};
 use crate::error::{BoxError, Error, Result};
 use crate::key::{Key, KeyBuf};
-use crate::policy::{Fault, IntoSpan, Policy};
+use crate::policy::{Fault, IntoEarly, IntoSpan, Policy};
 use crate::runtime::{BoxFuture, block_on};
 
 /// A read with a load behind it, before it is awaited.
@@ -21,6 +23,14 @@ pub struct GetOrLoad<'a, L> {
     load: L,
     policy: Policy,
     tags: Vec<Key>,
+    /// How to reload behind, for a source that can be sent away.
+    behind: Option<fn(Self, Ticket)>,
+}
+
+/// What a look gave.
+enum Started<V, S> {
+    Hit(V),
+    Miss(S, Mode, Option<V>),
 }
 
 impl<'a, L> GetOrLoad<'a, L> {
@@ -31,10 +41,71 @@ impl<'a, L> GetOrLoad<'a, L> {
             load,
             policy: Policy::new(),
             tags: Vec::new(),
+            behind: None,
         }
     }
 
     policy_knobs!();
+
+    /// For how long past its ttl the value is still served while it is reloaded behind. See [`Policy::stale`](crate::Policy::stale).
+    ///
+    /// For a source that owns what it needs. With a source that borrows, give `stale` in a [`policy`](Self::policy): then one of the callers reloads
+    /// within its own call, and all others are served at once.
+    pub fn stale<F, V, E>(self, span: impl IntoSpan) -> Self
+    where
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        V: Cacheable,
+        E: Into<BoxError> + 'static,
+    {
+        let policy = self.policy.stale(span);
+        self.reloaded_behind(policy)
+    }
+
+    /// From which age on the value is reloaded behind. See [`Policy::early`](crate::Policy::early), and [`stale`](Self::stale) for the source.
+    pub fn early<F, V, E>(self, when: impl IntoEarly) -> Self
+    where
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        V: Cacheable,
+        E: Into<BoxError> + 'static,
+    {
+        let policy = self.policy.early(when);
+        self.reloaded_behind(policy)
+    }
+
+    fn reloaded_behind<F, V, E>(self, policy: Policy) -> Self
+    where
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        V: Cacheable,
+        E: Into<BoxError> + 'static,
+    {
+        Self {
+            policy,
+            behind: Some(|this, ticket| {
+                let Self {
+                    key,
+                    load,
+                    policy,
+                    tags,
+                    ..
+                } = this;
+                ticket.run(move |cache, mode| async move {
+                    let reload = GetOrLoad {
+                        cache: &cache,
+                        key,
+                        load,
+                        policy,
+                        tags,
+                        behind: None,
+                    };
+                    drop(reload.miss(mode).await);
+                });
+            }),
+            ..self
+        }
+    }
 
     /// For how long a kept value stands in when the source fails. See [`Policy::fail_safe`](crate::Policy::fail_safe).
     pub fn fail_safe(mut self, span: impl IntoSpan) -> Self {
@@ -56,7 +127,7 @@ impl<'a, L> GetOrLoad<'a, L> {
     }
 
     /// The hit, or what else it takes.
-    fn start<V: Cacheable>(self) -> Result<Result<V, Self>> {
+    fn start<V: Cacheable>(self) -> Result<Started<V, Self>> {
         let inner = &self.cache.inner;
         inner.open("get_or_load")?;
         let policy = self.policy.or(&inner.defaults);
@@ -66,13 +137,36 @@ impl<'a, L> GetOrLoad<'a, L> {
         if policy.ttl.is_none() {
             return Err(refused("get_or_load", &self.key.to_key(), Fault::NoTtl));
         }
-        match hit::<AsResult, Result<V>>(self.cache, &DIRECT, &self.key) {
-            Hit::Value(value) | Hit::Refresh(value, _) => value.map(Ok),
-            Hit::Miss => Ok(Err(self)),
+        Ok(
+            match hit::<AsResult, Result<V>>(self.cache, &LOADING, &self.key) {
+                Hit::Value(value) => Started::Hit(value?),
+                Hit::Refresh(value, ticket) => match self.behind {
+                    Some(behind) => {
+                        behind(self, ticket);
+                        Started::Hit(value?)
+                    }
+                    None => Started::Miss(self, ticket.claim(), Some(value?)),
+                },
+                Hit::Miss => Started::Miss(self, Mode::Foreground, None),
+            },
+        )
+    }
+
+    /// Loads; a stale value stands in when that fails.
+    async fn load<F, V, E>(self, mode: Mode, stale: Option<V>) -> Result<V>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+        V: Cacheable,
+        E: Into<BoxError>,
+    {
+        match (self.miss(mode).await, stale) {
+            (Err(_), Some(stale)) => Ok(stale),
+            (loaded, _) => loaded,
         }
     }
 
-    async fn miss<F, V, E>(self) -> Result<V>
+    async fn miss<F, V, E>(self, mode: Mode) -> Result<V>
     where
         L: FnOnce() -> F,
         F: Future<Output = Result<V, E>>,
@@ -85,13 +179,14 @@ impl<'a, L> GetOrLoad<'a, L> {
             load,
             policy,
             tags,
+            ..
         } = self;
         let text = key.to_key();
         fill::<AsResult, Result<V>, _, _, _, _>(
             cache,
-            &DIRECT,
+            &LOADING,
             key,
-            Mode::Foreground,
+            mode,
             |plan: &mut Plan<Error>| {
                 plan.policy(policy);
                 tags.into_iter().for_each(|tag| plan.tag(tag));
@@ -118,8 +213,8 @@ impl<'a, L> GetOrLoad<'a, L> {
         E: Into<BoxError>,
     {
         match self.start()? {
-            Ok(value) => Ok(value),
-            Err(missed) => block_on(missed.miss()),
+            Started::Hit(value) => Ok(value),
+            Started::Miss(missed, mode, stale) => block_on(missed.load(mode, stale)),
         }
     }
 }
@@ -136,9 +231,11 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         Loading(match self.start() {
-            Ok(Ok(value)) => State::Hit(Some(Ok(value))),
+            Ok(Started::Hit(value)) => State::Hit(Some(Ok(value))),
             Err(error) => State::Hit(Some(Err(error))),
-            Ok(Err(missed)) => State::Miss(Box::pin(missed.miss())),
+            Ok(Started::Miss(missed, mode, stale)) => {
+                State::Miss(Box::pin(missed.load(mode, stale)))
+            }
         })
     }
 }

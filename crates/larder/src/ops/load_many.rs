@@ -78,18 +78,23 @@ impl<'a, L> GetOrLoadMany<'a, L> {
         };
         let batch = Batch::new(cache, plan);
         let mut found = HashMap::with_capacity(keys.len());
-        let mut missing = batch.hits(keys, &mut found);
-        while !missing.is_empty() {
+        let (mut missing, mut claimed) = batch.hits(keys, &mut found);
+        while !missing.is_empty() || !claimed.is_empty() {
             let Joining { leads, follows } = batch.join(&missing, &mut found);
+            let none = claimed.none();
+            let leads = leads.and(std::mem::replace(&mut claimed, none));
             // Own loads first: a batch that waits holds nothing that another batch could be waiting for.
             if !leads.is_empty() {
                 let wanted = leads.bare_keys();
-                let mut loaded = leads
-                    .load(load(wanted))
-                    .await
-                    .map_err(|e: E| source_error(cache, &missing, e))?;
-                batch.fill(leads, &mut loaded);
-                found.extend(loaded);
+                match leads.load(load(wanted)).await {
+                    Ok(mut loaded) => {
+                        batch.fill(leads, &mut loaded);
+                        found.extend(loaded);
+                    }
+                    // What is to be reloaded is there; only what is not needs the load to succeed.
+                    Err(_) if missing.is_empty() => return Ok(found),
+                    Err(error) => return Err(source_error(cache, &missing, error)),
+                }
             }
             missing = batch.follow(follows, &mut found).await?;
         }

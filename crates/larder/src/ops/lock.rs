@@ -1,7 +1,7 @@
 //! `lock`.
 
 use std::fmt;
-use std::future::IntoFuture;
+use std::future::{IntoFuture, Ready, ready};
 use std::time::Duration;
 
 use crate::cache::Cache;
@@ -117,16 +117,9 @@ impl Lock {
         inner.locks.is_held_by(&self.key, self.owner, now)
     }
 
-    /// Starts its time anew; false when it was lost.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Closed`].
-    pub async fn renew(&self) -> Result<bool> {
-        let inner = &self.cache.inner;
-        inner.open("renew")?;
-        let now = inner.clock.now();
-        let until = Timestamp(now.0.saturating_add(self.ttl));
-        Ok(inner.locks.renew(&self.key, self.owner, now, until))
+    /// Starts its time anew; the answer is false when it was lost. Awaited, or driven with [`wait`](RenewLock::wait).
+    pub fn renew(&self) -> RenewLock<'_> {
+        RenewLock(self)
     }
 }
 
@@ -144,5 +137,39 @@ impl fmt::Debug for Lock {
         f.debug_struct("Lock")
             .field("key", &self.key)
             .finish_non_exhaustive()
+    }
+}
+
+/// Renewing a lock, before it is awaited.
+#[derive(Debug)]
+#[must_use = "nothing is renewed before it is awaited, or driven with `wait`"]
+pub struct RenewLock<'a>(&'a Lock);
+
+impl RenewLock<'_> {
+    /// Renews it on this thread.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`].
+    pub fn wait(self) -> Result<bool> {
+        let Lock {
+            cache,
+            key,
+            owner,
+            ttl,
+        } = self.0;
+        let inner = &cache.inner;
+        inner.open("renew")?;
+        let now = inner.clock.now();
+        let until = Timestamp(now.0.saturating_add(*ttl));
+        Ok(inner.locks.renew(key, *owner, now, until))
+    }
+}
+
+impl IntoFuture for RenewLock<'_> {
+    type Output = Result<bool>;
+    type IntoFuture = Ready<Result<bool>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        ready(self.wait())
     }
 }
