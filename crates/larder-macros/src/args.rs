@@ -1,15 +1,21 @@
 //! The grammar of `#[cached(..)]` and `#[cache_put(..)]`.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprArray, ExprLit, Lit, LitInt, LitStr, Token, UnOp, token};
+use syn::{Expr, ExprArray, ExprLit, Lit, LitInt, LitStr, Token, token};
 
 use crate::diagnose::Errors;
 use crate::knobs;
+use crate::tokens;
+
+mod value;
+
+pub(crate) use value::path;
+use value::{alone, expression, idents, literal, span_of_time, text, version};
 
 /// One knob of an attribute: `name`, `name = value` or `name(..)`.
 pub(crate) struct Knob {
@@ -26,13 +32,14 @@ pub(crate) enum Given {
 impl Parse for Knob {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         if input.peek(Lit) {
-            return Err(input.error(match input.fork().parse()? {
-                Lit::Str(text) => format!(
-                    "a knob has a name: write `key = {0}` or `ttl = {0}`",
-                    text.token()
-                ),
-                other => format!("a knob has a name: write `ttl = {}`", other.to_token_stream()),
-            }));
+            let value: Lit = input.fork().parse()?;
+            let is_key = matches!(&value, Lit::Str(text) if larder_syntax::duration::parse(&text.value()).is_err());
+            let name = if is_key { "key" } else { "ttl" };
+            let message = format!(
+                "a knob has a name: write `{name} = {}`",
+                value.to_token_stream()
+            );
+            return Err(input.error(message));
         }
         let name = Ident::parse_any(input).map_err(|error| {
             syn::Error::new(error.span(), "expected a knob, like `ttl = \"10m\"`")
@@ -54,7 +61,9 @@ impl Parse for Knob {
 }
 
 fn list(input: ParseStream<'_>) -> syn::Result<Vec<Knob>> {
-    Ok(Punctuated::<Knob, Token![,]>::parse_terminated(input)?.into_iter().collect())
+    Ok(Punctuated::<Knob, Token![,]>::parse_terminated(input)?
+        .into_iter()
+        .collect())
 }
 
 /// How the return type is read.
@@ -107,7 +116,10 @@ impl Args {
         let mut seen: Vec<Ident> = Vec::new();
         for knob in list.parse2(tokens)? {
             if seen.contains(&knob.name) {
-                errors.add(&knob.name, format!("`{}` is given twice: keep one", knob.name));
+                errors.add(
+                    &knob.name,
+                    format!("`{}` is given twice: keep one", knob.name),
+                );
                 continue;
             }
             seen.push(knob.name.clone());
@@ -147,7 +159,10 @@ impl Args {
     fn decide(&mut self, method: &Ident, argument: impl ToTokens) {
         self.says_ttl |= method == "ttl_with";
         let argument = argument.into_token_stream();
-        self.decisions.push(Decision { method: method.clone(), argument });
+        self.decisions.push(Decision {
+            method: method.clone(),
+            argument,
+        });
     }
 
     fn read_shape(&mut self, name: Ident, shape: Shape) -> syn::Result<()> {
@@ -166,7 +181,10 @@ impl Args {
         };
         for tag in tags {
             match tag {
-                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(text),
+                    ..
+                }) => {
                     self.tags.push(Tag::Template(text));
                 }
                 Expr::Lit(other) => {
@@ -192,28 +210,51 @@ impl Args {
                 return Ok(());
             }
         };
-        let mut says_ttl = false;
+        let (mut ttl, mut when) = (None, None);
         for Knob { name: part, value } in inner {
             if part == "ttl" {
-                says_ttl = true;
-                self.decide(name, span_of_time(expression(&part, value)?)?);
+                ttl = Some(span_of_time(expression(&part, value)?)?);
             } else if part == "when" {
-                let method = Ident::new("errors_when", part.span());
-                self.decide(&method, expression(&part, value)?);
-            } else {
-                return Err(syn::Error::new(
-                    part.span(),
-                    format!("`errors` has no `{part}`: write `errors(ttl = \"30s\", when = |e| ..)`"),
+                when = Some((
+                    Ident::new("errors_when", part.span()),
+                    expression(&part, value)?,
                 ));
+            } else {
+                let message = format!(
+                    "`errors` has no `{part}`: write `errors(ttl = \"30s\", when = |e| ..)`"
+                );
+                return Err(syn::Error::new(part.span(), message));
             }
         }
-        if !says_ttl {
-            return Err(syn::Error::new(
-                name.span(),
-                "say how long an error is kept: `errors(ttl = \"30s\", ..)`",
-            ));
+        let Some(ttl) = ttl else {
+            let message = "say how long an error is kept: `errors(ttl = \"30s\", ..)`";
+            return Err(syn::Error::new(name.span(), message));
+        };
+        // Whether this error is kept is asked of one that would be.
+        self.decide(name, ttl);
+        if let Some((method, when)) = when {
+            self.decide(&method, when);
         }
         Ok(())
+    }
+
+    /// Everything the attribute evaluates or shows, to find the arguments it names.
+    pub(crate) fn said(&self) -> TokenStream {
+        let tags = self.tags.iter().map(|tag| match tag {
+            Tag::Template(literal) => literal.to_token_stream(),
+            Tag::Text(text) => text.to_token_stream(),
+        });
+        let decisions = self
+            .decisions
+            .iter()
+            .map(|decision| decision.argument.clone());
+        let open = self.open.iter().map(|(_, value)| value.to_token_stream());
+        let single = [
+            self.key.to_token_stream(),
+            self.cache.to_token_stream(),
+            self.bypass.to_token_stream(),
+        ];
+        tags.chain(decisions).chain(open).chain(single).collect()
     }
 
     /// Hands a knob on to the library, which knows what it means.
@@ -237,7 +278,7 @@ impl Args {
         match value {
             None if name == "ttl" => Err(syn::Error::new(name.span(), knobs::SAY_HOW_LONG)),
             None => {
-                let flag = quote_spanned!(name.span()=> Flag);
+                let flag = quote_spanned!(tokens::placed(name.span())=> Flag);
                 self.constant.push((name, flag));
                 Ok(())
             }
@@ -253,114 +294,4 @@ impl Args {
             },
         }
     }
-}
-
-/// A literal as a variant of the library's `Lit`.
-fn literal(name: &Ident, value: &Expr) -> syn::Result<Option<TokenStream>> {
-    let (minus, lit) = match value {
-        Expr::Lit(ExprLit { lit, .. }) => (None, lit),
-        Expr::Unary(unary) => match (&unary.op, &*unary.expr) {
-            (UnOp::Neg(minus), Expr::Lit(ExprLit { lit, .. })) => (Some(minus), lit),
-            _ => return Ok(None),
-        },
-        _ => return Ok(None),
-    };
-    let span = value.span();
-    Ok(Some(match lit {
-        Lit::Str(text) => quote_spanned!(span=> Text(#text)),
-        Lit::Int(int) => {
-            let digits = LitInt::new(int.base10_digits(), int.span());
-            quote_spanned!(span=> Int(#minus #digits))
-        }
-        Lit::Float(float) => {
-            let digits = syn::LitFloat::new(float.base10_digits(), float.span());
-            quote_spanned!(span=> Float(#minus #digits))
-        }
-        Lit::Bool(_) => {
-            let message = format!("a knob is not switched by `true` or `false`: write `{name}` alone, or leave it out");
-            return Err(syn::Error::new(span, message));
-        }
-        _ => return Ok(None),
-    }))
-}
-
-fn text(name: &Ident, value: Given, example: &str) -> syn::Result<LitStr> {
-    match expression(name, value)? {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text),
-        other => Err(syn::Error::new_spanned(
-            other,
-            format!("`{name}` is a template in quotes, so that it can be checked here: write `{example}`"),
-        )),
-    }
-}
-
-fn version(name: &Ident, value: Given) -> syn::Result<LitInt> {
-    let value = expression(name, value)?;
-    if let Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) = &value
-        && int.base10_parse::<u32>().is_ok_and(|version| version > 0)
-    {
-        return Ok(LitInt::new(int.base10_digits(), int.span()));
-    }
-    Err(syn::Error::new_spanned(
-        value,
-        "a version is a whole number from 1 on: write `version = 2`",
-    ))
-}
-
-fn idents(name: &Ident, value: Given) -> syn::Result<Vec<Ident>> {
-    let elems = match expression(name, value)? {
-        Expr::Array(array) => array.elems.into_iter().collect(),
-        one => vec![one],
-    };
-    let message = format!("`{name}` lists arguments: write `{name} = [conn, request]`");
-    elems
-        .into_iter()
-        .map(|elem| match &elem {
-            Expr::Path(path) => path
-                .path
-                .get_ident()
-                .cloned()
-                .ok_or_else(|| syn::Error::new_spanned(&elem, &message)),
-            _ => Err(syn::Error::new_spanned(&elem, &message)),
-        })
-        .collect()
-}
-
-pub(crate) fn path(name: &Ident, value: Given) -> syn::Result<syn::Path> {
-    match expression(name, value)? {
-        Expr::Path(path) if path.qself.is_none() => Ok(path.path),
-        other => Err(syn::Error::new_spanned(
-            other,
-            format!("`{name}` is the path of the library: write `{name} = my_deps::larder`"),
-        )),
-    }
-}
-
-/// An expression; a text in it must be a span of time.
-fn span_of_time(value: Expr) -> syn::Result<Expr> {
-    if let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &value
-        && let Err(error) = larder_syntax::duration::parse(&text.value())
-    {
-        return Err(syn::Error::new(text.span(), error.message()));
-    }
-    Ok(value)
-}
-
-fn expression(name: &Ident, value: Given) -> syn::Result<Expr> {
-    match value {
-        Given::Value(value) => Ok(value),
-        _ => Err(syn::Error::new(
-            name.span(),
-            format!("`{name}` needs a value: write `{name} = {}`", knobs::example(&name.to_string())),
-        )),
-    }
-}
-
-fn alone(name: &Ident, value: Given) -> syn::Result<Ident> {
-    let span: Span = match value {
-        Given::Alone => return Ok(name.clone()),
-        Given::Value(value) => value.span(),
-        Given::Inner(_) => name.span(),
-    };
-    Err(syn::Error::new(span, format!("`{name}` stands alone: write `{name}`, or leave it out")))
 }

@@ -27,14 +27,14 @@ pub(crate) fn cached(attribute: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 pub(crate) fn cache_put(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let expanded = function("cache_put", &item)
-        .and_then(|function| entry(attribute, &function, Does::Put));
+    let expanded =
+        function("cache_put", &item).and_then(|function| entry(attribute, &function, Does::Put));
     expanded.unwrap_or_else(|error| beside(&error, &item))
 }
 
 pub(crate) fn invalidates(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let expanded = function("invalidates", &item)
-        .and_then(|function| edges::expand(attribute, function));
+    let expanded =
+        function("invalidates", &item).and_then(|function| edges::expand(attribute, function));
     expanded.unwrap_or_else(|error| beside(&error, &item))
 }
 
@@ -43,8 +43,14 @@ fn entry(attribute: TokenStream, item: &ItemFn, does: Does) -> syn::Result<Token
     let function = Function::new(item.clone(), &args);
     validate::entry(&args, &function, does)?;
     let key = KeyModel::new(&args, &function)?;
-    let attributes = Attributes::sort(&item.attrs);
-    Ok(expand::expand(&Unit { args: &args, function: &function, key: &key, attributes, does }))
+    let attributes = Attributes::sort(&function.item.attrs);
+    Ok(expand::expand(&Unit {
+        args: &args,
+        function: &function,
+        key: &key,
+        attributes,
+        does,
+    }))
 }
 
 /// The function under the attribute, or what to do instead.
@@ -83,7 +89,11 @@ fn beside(error: &syn::Error, item: &TokenStream) -> TokenStream {
 fn plain(function: &ItemFn) -> TokenStream {
     let mut function = function.clone();
     function.attrs.retain(|attribute| {
-        let name = attribute.path().segments.last().map(|last| last.ident.to_string());
+        let name = attribute
+            .path()
+            .segments
+            .last()
+            .map(|last| last.ident.to_string());
         !name.is_some_and(|name| crate::model::INNER.contains(&name.as_str()) || name == "cached")
     });
     quote!(#[allow(dead_code)] #function)

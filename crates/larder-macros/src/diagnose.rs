@@ -1,6 +1,5 @@
 //! Errors, collected so that a user sees all of them at once.
 
-use proc_macro2::TokenStream;
 use quote::ToTokens;
 
 /// What is wrong with an attribute and the function under it.
@@ -30,12 +29,4 @@ impl Errors {
             None => Ok(()),
         }
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-}
-
-pub(crate) fn compile_errors(error: &syn::Error) -> TokenStream {
-    error.to_compile_error()
 }

@@ -15,7 +15,13 @@ pub(crate) use parse::{Edge, Edges, Said};
 
 pub(crate) fn expand(attribute: TokenStream, item: ItemFn) -> syn::Result<TokenStream> {
     let edges = Edges::parse(attribute)?;
-    let mut function = Function::new(item, &Args { library: edges.library.clone(), ..Args::default() });
+    let mut function = Function::new(
+        item,
+        &Args {
+            library: edges.library.clone(),
+            ..Args::default()
+        },
+    );
     if let Some((_, shape)) = &edges.shape {
         function.shape = *shape;
         function.shape_is_read = false;

@@ -10,14 +10,16 @@ mod start;
 mod wrapper;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{FnArg, Pat, Signature};
 
 use crate::args::Args;
 use crate::generics;
 use crate::key::KeyModel;
 use crate::model::{Attributes, Function, Taken};
+use crate::tokens;
 
 /// Everything an expansion is made from.
 pub(crate) struct Unit<'a> {
@@ -43,7 +45,11 @@ pub(crate) fn expand(unit: &Unit<'_>) -> TokenStream {
         return inline::function(unit);
     }
     let function = wrapper::function(unit);
-    let handle = if unit.in_type() { method::handle(unit) } else { free::handle(unit) };
+    let handle = if unit.in_type() {
+        method::handle(unit)
+    } else {
+        free::handle(unit)
+    };
     quote!(#function #handle)
 }
 
@@ -60,7 +66,11 @@ impl Unit<'_> {
 
     /// What the generated functions belong to, as seen from the user's function.
     fn owner(&self) -> TokenStream {
-        if self.in_type() { quote!(Self) } else { self.function.name().to_token_stream() }
+        if self.in_type() {
+            quote!(Self)
+        } else {
+            self.function.name().to_token_stream()
+        }
     }
 
     /// The name of a generated function: `__key` in a handle, `__larder_user_key` in the user's type.
@@ -87,13 +97,20 @@ impl Unit<'_> {
         signature.ident = name.clone();
         let at = usize::from(self.function.receiver.is_some());
         for (offset, argument) in first.iter().enumerate() {
-            signature.inputs.insert(at + offset, syn::parse_quote!(#argument));
+            signature
+                .inputs
+                .insert(at + offset, syn::parse_quote!(#argument));
         }
         signature
     }
 
     /// A call of a function with the user's signature.
-    fn call(&self, path: &TokenStream, receiver: Option<&TokenStream>, first: &[TokenStream]) -> TokenStream {
+    fn call(
+        &self,
+        path: &TokenStream,
+        receiver: Option<&TokenStream>,
+        first: &[TokenStream],
+    ) -> TokenStream {
         let names = self.function.names();
         let turbofish = generics::turbofish(&self.function.item.sig.generics);
         let receiver = receiver.map(|receiver| quote!(#receiver,));
@@ -124,14 +141,28 @@ impl Unit<'_> {
 
     /// The type of what is kept.
     fn value_type(&self) -> TokenStream {
-        let (library, shape, output) =
-            (&self.function.library, self.function.shape_type(), &self.function.output);
-        quote!(<#shape as #library::__private::Shape<#output>>::Value)
+        let (shape, output) = (self.function.shape_type(), &self.function.output);
+        let span = tokens::placed(output.span());
+        let reader = self.function.private_at(span, "Shape");
+        quote_spanned!(span=> <#shape as #reader<#output>>::Value)
     }
 
-    /// `async`, if the function is.
-    fn asyncness(&self) -> TokenStream {
-        self.function.item.sig.asyncness.to_token_stream()
+    /// `V: Cacheable`, for generated functions that need it. If it does not hold, the compiler says so once,
+    /// at the return type, and not at each call in each of them.
+    fn keepable(&self) -> syn::WherePredicate {
+        let value = self.value_type();
+        let span = tokens::placed(self.function.output.span());
+        let cacheable = self.function.private_at(span, "Cacheable");
+        syn::parse_quote_spanned!(span=> #value: #cacheable)
+    }
+
+    /// A call of the library with the shape and the return type; what it cannot keep is an error at the
+    /// return type.
+    fn typed_call(&self, name: &str, more: &TokenStream, arguments: &TokenStream) -> TokenStream {
+        let (shape, output) = (self.function.shape_type(), &self.function.output);
+        let span = tokens::placed(output.span());
+        let name = self.function.private_at(span, name);
+        quote_spanned!(span=> #name::<#shape, #output #more>(#arguments))
     }
 
     /// Ends a future of the library in the way of the function: awaited, or driven on this thread.
@@ -150,6 +181,11 @@ pub(crate) use inline::body;
 /// A local name that no expression of the user can see.
 pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
+}
+
+/// The same, for errors that belong at `span`.
+pub(crate) fn local_at(name: &str, span: Span) -> Ident {
+    Ident::new(name, tokens::placed(span))
 }
 
 /// The function's name as its users write it.
@@ -182,6 +218,7 @@ pub(crate) fn signature_lints() -> TokenStream {
         #[allow(
             dead_code,
             missing_docs,
+            non_snake_case,
             private_bounds,
             private_interfaces,
             single_use_lifetimes,
@@ -210,9 +247,11 @@ pub(crate) fn all_lints() -> TokenStream {
         #[allow(
             dead_code,
             missing_docs,
+            non_snake_case,
             private_bounds,
             private_interfaces,
             single_use_lifetimes,
+            trivial_bounds,
             unreachable_pub,
             unused_mut,
             unused_variables,

@@ -19,7 +19,10 @@ pub(crate) fn needed_by(generics: &Generics, tokens: &TokenStream) -> Generics {
                 text.extend(param.to_token_stream());
             }
         }
-        let predicates = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+        let predicates = generics
+            .where_clause
+            .iter()
+            .flat_map(|clause| &clause.predicates);
         for predicate in predicates.filter(|predicate| is_about(predicate, &kept)) {
             text.extend(predicate.to_token_stream());
         }
@@ -32,15 +35,20 @@ pub(crate) fn needed_by(generics: &Generics, tokens: &TokenStream) -> Generics {
 
 fn only(generics: &Generics, kept: &BTreeSet<String>) -> Generics {
     let mut generics = generics.clone();
-    generics.params =
-        generics.params.into_iter().filter(|param| kept.contains(&name(param))).collect();
+    generics.params = generics
+        .params
+        .into_iter()
+        .filter(|param| kept.contains(&name(param)))
+        .collect();
     if generics.params.is_empty() {
         return Generics::default();
     }
     if let Some(clause) = &mut generics.where_clause {
         let predicates = std::mem::take(&mut clause.predicates);
-        clause.predicates =
-            predicates.into_iter().filter(|predicate| is_about(predicate, kept)).collect();
+        clause.predicates = predicates
+            .into_iter()
+            .filter(|predicate| is_about(predicate, kept))
+            .collect();
     }
     generics
 }
@@ -74,10 +82,17 @@ pub(crate) fn turbofish(generics: &Generics) -> TokenStream {
             GenericParam::Const(constant) => Some(&constant.ident),
         })
         .collect();
-    if said.is_empty() { TokenStream::new() } else { quote!(::<#(#said),*>) }
+    if said.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(::<#(#said),*>)
+    }
 }
 
 /// The lifetimes a signature declares.
 pub(crate) fn lifetimes(generics: &Generics) -> Vec<Ident> {
-    generics.lifetimes().map(|param| param.lifetime.ident.clone()).collect()
+    generics
+        .lifetimes()
+        .map(|param| param.lifetime.ident.clone())
+        .collect()
 }

@@ -11,6 +11,8 @@ use crate::diagnose::Errors;
 use crate::model::{Function, Held, Taken};
 use crate::tokens;
 
+mod check;
+
 /// A template that was checked against the function's arguments.
 pub(crate) struct Checked {
     template: Template,
@@ -21,7 +23,9 @@ pub(crate) struct Checked {
 pub(crate) enum Origin {
     Template(Checked),
     /// The function's path and its arguments, without those that are skipped.
-    Arguments { skip: Vec<Ident> },
+    Arguments {
+        skip: Vec<Ident>,
+    },
 }
 
 /// How the arguments stand in the code around: with the types of the signature, or behind references.
@@ -42,12 +46,15 @@ impl Checked {
         let mut errors = Errors::default();
         for piece in &template.pieces {
             if let Piece::Value(placeholder) = piece {
-                check_source(placeholder, literal, function, more, &mut errors);
-                check_transforms(placeholder, literal, &mut errors);
+                check::source(placeholder, literal, function, more, &mut errors);
+                check::transforms(placeholder, literal, &mut errors);
             }
         }
         errors.finish()?;
-        Ok(Self { template, literal: literal.clone() })
+        Ok(Self {
+            template,
+            literal: literal.clone(),
+        })
     }
 
     fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
@@ -58,15 +65,16 @@ impl Checked {
     }
 
     pub(crate) fn uses(&self, name: &str) -> bool {
-        self.placeholders().any(|placeholder| match &placeholder.source {
-            Source::Argument { name: used, .. } => used == name,
-            Source::Context(_) => false,
-        })
+        self.placeholders()
+            .any(|placeholder| match &placeholder.source {
+                Source::Argument { name: used, .. } => used == name,
+                Source::Context(_) => false,
+            })
     }
 
     /// Statements that append the template to the buffer `buf`.
     pub(crate) fn render(&self, function: &Function, view: View, buf: &Ident) -> TokenStream {
-        let span = self.literal.span();
+        let span = tokens::placed(self.literal.span());
         let library = &function.library_at(span);
         let steps = self.template.pieces.iter().map(|piece| match piece {
             Piece::Literal(text) => quote_spanned!(span=> #buf.literal(#text);),
@@ -103,7 +111,11 @@ impl Checked {
             None if name == "self" => self_place(function, view, span, fields.is_empty()),
             None => {
                 let ident = Ident::new(name, span);
-                if fields.is_empty() { quote!(*#ident) } else { quote!(#ident) }
+                if fields.is_empty() {
+                    quote!(*#ident)
+                } else {
+                    quote!(#ident)
+                }
             }
         };
         quote_spanned!(span=> #start #(.#fields)*)
@@ -111,9 +123,16 @@ impl Checked {
 
     /// The transforms, one around the other. What has been transformed can only be shown; the user's own
     /// functions take a reference and give a value again.
-    fn transformed(&self, library: &TokenStream, place: TokenStream, all: &[Transform]) -> TokenStream {
-        let span = self.literal.span();
+    fn transformed(
+        &self,
+        library: &TokenStream,
+        place: TokenStream,
+        all: &[Transform],
+    ) -> TokenStream {
+        let span = tokens::placed(self.literal.span());
         let (mut value, mut is_shown) = (place, false);
+        let apply =
+            |function: &TokenStream, value: &TokenStream| quote_spanned!(span=> #function(#value));
         for transform in all {
             let shown = match is_shown {
                 true => value.clone(),
@@ -146,10 +165,6 @@ impl Checked {
     pub(crate) fn text(&self) -> String {
         self.literal.value()
     }
-}
-
-fn apply(function: &TokenStream, value: &TokenStream) -> TokenStream {
-    quote!(#function(#value))
 }
 
 fn stop(placeholder: &Placeholder) -> TokenStream {
@@ -190,63 +205,9 @@ fn self_place(function: &Function, view: View, span: Span, whole: bool) -> Token
 
 fn user_path(path: &str, span: Span) -> TokenStream {
     // Checked when the template was.
-    LitStr::new(path, span).parse::<Path>().map_or_else(|error| error.to_compile_error(), Path::into_token_stream)
-}
-
-fn check_source(
-    placeholder: &Placeholder,
-    literal: &LitStr,
-    function: &Function,
-    more: &[&str],
-    errors: &mut Errors,
-) {
-    let Source::Argument { name, .. } = &placeholder.source else { return };
-    if more.contains(&name.as_str()) || function.argument(name).is_some() {
-        return;
-    }
-    let text = &placeholder.text;
-    if name == "self" {
-        if function.receiver.is_none() {
-            let message = format!("`{{{text}}}`: `{}` has no `self`; name one of its arguments", function.name());
-            errors.push(syn::Error::new(literal.span(), message));
-        }
-        return;
-    }
-    let message = format!("`{{{text}}}` names no argument of `{}`{}", function.name(), mend(name, function, more));
-    errors.push(syn::Error::new(literal.span(), message));
-}
-
-fn mend(name: &str, function: &Function, more: &[&str]) -> String {
-    let mut names: Vec<String> =
-        function.arguments.iter().map(|argument| argument.ident.unraw().to_string()).collect();
-    names.extend(more.iter().map(ToString::to_string));
-    if let Some(meant) = larder_syntax::suggest::nearest(name, names.iter().map(String::as_str)) {
-        return format!(": did you mean `{{{meant}}}`?");
-    }
-    match names.as_slice() {
-        [] => ": it has none".to_owned(),
-        [one] => format!(": its only argument is `{one}`"),
-        all => format!(": its arguments are `{}`", all.join("`, `")),
-    }
-}
-
-fn check_transforms(placeholder: &Placeholder, literal: &LitStr, errors: &mut Errors) {
-    for transform in &placeholder.transforms {
-        match transform {
-            Transform::Jwt(_) if !cfg!(feature = "jwt") => {
-                let message = format!("`{{{}}}` needs the feature `jwt` of `larder`", placeholder.text);
-                errors.push(syn::Error::new(literal.span(), message));
-            }
-            Transform::Path(path) => {
-                let parsed = LitStr::new(path, literal.span()).parse_with(Path::parse_mod_style);
-                if parsed.is_err() {
-                    let message = format!("`{{{}}}`: `{path}` is not the path of a function", placeholder.text);
-                    errors.push(syn::Error::new(literal.span(), message));
-                }
-            }
-            _ => {}
-        }
-    }
+    LitStr::new(path, span)
+        .parse::<Path>()
+        .map_or_else(|error| error.to_compile_error(), Path::into_token_stream)
 }
 
 /// The key of a function: what it is made of, and which arguments that takes.
@@ -274,21 +235,36 @@ impl KeyModel {
         let source = match &args.key {
             Some(literal) => Origin::Template(Checked::new(literal, function, &[])?),
             None => {
-                let skip = args.skip.as_ref().map_or_else(Vec::new, |(_, skip)| skip.clone());
+                let skip = args
+                    .skip
+                    .as_ref()
+                    .map_or_else(Vec::new, |(_, skip)| skip.clone());
                 Origin::Arguments { skip }
             }
         };
-        let version = args.version.as_ref().map_or(Ok(0), syn::LitInt::base10_parse)?;
+        let version = args
+            .version
+            .as_ref()
+            .map_or(Ok(0), syn::LitInt::base10_parse)?;
         let home = match function.receiver.is_some() || args.associated.is_some() {
             true => Home::Type,
             false if args.no_handle.is_some() => Home::Module,
             false => Home::Handle,
         };
-        let mut model = Self { source, version, used: Vec::new(), home };
+        let mut model = Self {
+            source,
+            version,
+            used: Vec::new(),
+            home,
+        };
         model.used = (0..function.arguments.len())
             .filter(|at| {
                 let ident = &function.arguments[*at].ident;
-                model.takes(ident) || args.cache.as_ref().is_some_and(|cache| tokens::mention(cache, ident))
+                model.takes(ident)
+                    || args
+                        .cache
+                        .as_ref()
+                        .is_some_and(|cache| tokens::mention(cache, ident))
             })
             .collect();
         Ok(model)
@@ -305,12 +281,17 @@ impl KeyModel {
     pub(crate) fn template_text(&self) -> String {
         match &self.source {
             Origin::Template(template) => template.text(),
-            Origin::Arguments { .. } => "(..)".to_owned(),
+            Origin::Arguments { .. } => String::new(),
         }
     }
 
     /// An expression that renders the key for the cache `cache`.
-    pub(crate) fn render(&self, function: &Function, view: View, cache: &TokenStream) -> TokenStream {
+    pub(crate) fn render(
+        &self,
+        function: &Function,
+        view: View,
+        cache: &TokenStream,
+    ) -> TokenStream {
         let library = &function.library;
         let version = self.version;
         let buf = format_ident!("__buf", span = Span::mixed_site());
@@ -326,7 +307,6 @@ impl KeyModel {
     }
 
     fn render_arguments(&self, function: &Function, view: View, buf: &Ident) -> TokenStream {
-        let library = &function.library;
         let name = function.name().unraw().to_string();
         let path = match self.home {
             Home::Handle => quote! {
@@ -352,7 +332,14 @@ impl KeyModel {
             let ident = &argument.ident;
             if self.takes(ident) {
                 let is_value = view == View::Signature && matches!(argument.held, Held::Value);
-                places.push((ident.span(), if is_value { quote!(#ident) } else { quote!(*#ident) }));
+                places.push((
+                    ident.span(),
+                    if is_value {
+                        quote!(#ident)
+                    } else {
+                        quote!(*#ident)
+                    },
+                ));
             }
         }
         let parts = places.iter().enumerate().map(|(at, (span, place))| {

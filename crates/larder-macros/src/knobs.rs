@@ -34,7 +34,10 @@ pub(crate) fn loads_behind(name: &str) -> bool {
 }
 
 pub(crate) fn example(name: &str) -> &'static str {
-    KNOWN.iter().find(|(known, _)| *known == name).map_or("..", |(_, example)| example)
+    KNOWN
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map_or("..", |(_, example)| example)
 }
 
 /// The knob of the macro that `name` is a slip of the pen for.

@@ -4,7 +4,9 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, ItemFn, Pat, Path, Receiver, ReceiverKind, ReturnType, Type};
+use syn::{
+    AttrStyle, Attribute, FnArg, ItemFn, Pat, Path, Receiver, ReceiverKind, ReturnType, Type,
+};
 
 use crate::args::{Args, Shape};
 use crate::tokens;
@@ -49,7 +51,11 @@ pub(crate) enum Held {
 }
 
 impl Function {
-    pub(crate) fn new(item: ItemFn, args: &Args) -> Self {
+    pub(crate) fn new(mut item: ItemFn, args: &Args) -> Self {
+        for attribute in &mut item.attrs {
+            // One that stood in the body would stand before the function.
+            attribute.style = AttrStyle::Outer;
+        }
         let receiver = item.sig.receiver().map(taken);
         let arguments = item.sig.inputs.iter().filter_map(argument).collect();
         let output = match &item.sig.output {
@@ -61,7 +67,15 @@ impl Function {
             None => (shape_of(&output), true),
         };
         let library = library(args.library.as_ref());
-        Self { item, receiver, arguments, output, shape, shape_is_read, library }
+        Self {
+            item,
+            receiver,
+            arguments,
+            output,
+            shape,
+            shape_is_read,
+            library,
+        }
     }
 
     pub(crate) fn name(&self) -> &Ident {
@@ -74,48 +88,66 @@ impl Function {
 
     /// The path of a private item of the library, for errors that belong at `span`.
     pub(crate) fn private_at(&self, span: Span, item: &str) -> TokenStream {
+        let span = tokens::placed(span);
         let (library, item) = (self.library_at(span), Ident::new(item, span));
         quote_spanned!(span=> #library::__private::#item)
     }
 
     /// The path of the library, for errors that belong at `span`.
     pub(crate) fn library_at(&self, span: Span) -> TokenStream {
-        tokens::respanned(self.library.clone(), span)
+        tokens::spanned(self.library.clone(), span)
     }
 
     /// `.await` in an async function.
     pub(crate) fn await_(&self) -> TokenStream {
-        if self.is_async() { quote!(.await) } else { TokenStream::new() }
+        if self.is_async() {
+            quote!(.await)
+        } else {
+            TokenStream::new()
+        }
     }
 
-    /// The type that tells how `Result`, `Option` and other values are read.
+    /// The type that tells how `Result`, `Option` and other values are read. What it cannot read is an error
+    /// at the return type.
     pub(crate) fn shape_type(&self) -> TokenStream {
-        let library = &self.library;
         let shape = match self.shape {
-            Shape::Result => quote!(AsResult),
-            Shape::Option => quote!(AsOption),
-            Shape::Plain => quote!(AsPlain),
+            Shape::Result => "AsResult",
+            Shape::Option => "AsOption",
+            Shape::Plain => "AsPlain",
         };
-        quote!(#library::__private::#shape)
+        self.private_at(self.output.span(), shape)
     }
 
     /// The name of something private that belongs to the function `user`: `__larder_user_site`.
     pub(crate) fn hidden(&self, what: &str) -> Ident {
-        format_ident!("__larder_{}_{}", self.name().unraw(), what, span = self.name().span())
+        format_ident!(
+            "__larder_{}_{}",
+            self.name().unraw(),
+            what,
+            span = self.name().span()
+        )
     }
 
     pub(crate) fn argument(&self, name: &str) -> Option<&Argument> {
-        self.arguments.iter().find(|argument| argument.ident.unraw() == name)
+        self.arguments
+            .iter()
+            .find(|argument| argument.ident.unraw() == name)
     }
 
     /// The arguments' names, as the call of a function with the same signature needs them.
     pub(crate) fn names(&self) -> Vec<&Ident> {
-        self.arguments.iter().map(|argument| &argument.ident).collect()
+        self.arguments
+            .iter()
+            .map(|argument| &argument.ident)
+            .collect()
     }
 
     /// `self`, with the hygiene that the user's `self` has.
     pub(crate) fn self_token(&self) -> Option<TokenStream> {
-        self.item.sig.receiver().map(|receiver| receiver.self_token.to_token_stream())
+        self.item
+            .sig
+            .receiver()
+            .map(|receiver| receiver.self_token.to_token_stream())
     }
 }
 
@@ -173,8 +205,12 @@ fn taken_type(ty: &Type) -> Taken {
 }
 
 fn argument(input: &FnArg) -> Option<Argument> {
-    let FnArg::Typed(typed) = input else { return None };
-    let Pat::Ident(pattern) = &*typed.pat else { return None };
+    let FnArg::Typed(typed) = input else {
+        return None;
+    };
+    let Pat::Ident(pattern) = &*typed.pat else {
+        return None;
+    };
     let held = match &*typed.ty {
         Type::Reference(reference) if reference.mutability.is_some() => {
             Held::Unique((*reference.elem).clone())
@@ -182,7 +218,11 @@ fn argument(input: &FnArg) -> Option<Argument> {
         Type::Reference(reference) => Held::Shared((*reference.elem).clone()),
         _ => Held::Value,
     };
-    Some(Argument { ident: pattern.ident.clone(), ty: (*typed.ty).clone(), held })
+    Some(Argument {
+        ident: pattern.ident.clone(),
+        ty: (*typed.ty).clone(),
+        held,
+    })
 }
 
 /// `Result`, an alias that ends in it, `Option`, or a plain value.
@@ -209,9 +249,17 @@ pub(crate) const INNER: &[&str] = &["invalidates", "cache_put"];
 
 impl Attributes {
     pub(crate) fn sort(attributes: &[Attribute]) -> Self {
-        let mut sorted = Self { outer: Vec::new(), body: Vec::new(), conditions: Vec::new() };
+        let mut sorted = Self {
+            outer: Vec::new(),
+            body: Vec::new(),
+            conditions: Vec::new(),
+        };
         for attribute in attributes {
-            let name = attribute.path().segments.last().map(|last| last.ident.to_string());
+            let name = attribute
+                .path()
+                .segments
+                .last()
+                .map(|last| last.ident.to_string());
             match name.as_deref().unwrap_or_default() {
                 "cfg" => {
                     sorted.conditions.push(attribute.clone());
@@ -222,8 +270,9 @@ impl Attributes {
                     sorted.outer.push(attribute.clone());
                     sorted.body.push(attribute.clone());
                 }
-                "expect" => {
-                    // What is expected is in the body; beside it nothing may be left to complain about.
+                // What is expected is in the body; beside it nothing may be left to complain about. Only
+                // that the function itself is not used is said of the outer one.
+                "expect" if !tokens::names(attribute.meta.to_token_stream(), "dead_code") => {
                     sorted.body.push(attribute.clone());
                     sorted.outer.extend(as_allow(attribute));
                 }

@@ -30,6 +30,13 @@ fn captures(literal: &str, word: &str) -> bool {
     })
 }
 
+/// Like [`mention`], but not where a closure's own parameter has the name.
+pub(crate) fn mention_free(tokens: &TokenStream, word: &Ident) -> bool {
+    let shadowed = syn::parse2::<syn::ExprClosure>(tokens.clone())
+        .is_ok_and(|closure| mention(&closure.inputs, word));
+    !shadowed && mention(tokens, word)
+}
+
 /// The first lifetime in a type that is not `'static`, written or left out.
 pub(crate) fn borrowed_part(ty: &Type) -> Option<TokenStream> {
     let mut finder = BorrowFinder { found: None };
@@ -159,4 +166,21 @@ pub(crate) fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
             token
         })
         .collect()
+}
+
+/// The tokens, with this span.
+pub(crate) fn spanned(tokens: TokenStream, span: Span) -> TokenStream {
+    let place = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.into_iter().map(place).collect()
+}
+
+/// The place of `span` in generated code: errors point at it, and lints know that no user wrote it.
+///
+/// All tokens of one generated expression need spans of the same kind, or the compiler falls back to
+/// pointing at the whole attribute.
+pub(crate) fn placed(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
 }

@@ -12,7 +12,7 @@ use crate::expand::Does;
 use crate::key::Checked;
 use crate::knobs;
 use crate::model::{Argument, Function, Held, INNER, Taken};
-use crate::tokens::{self, mention, names};
+use crate::tokens::{self, mention, mention_free, names};
 
 /// Checks `#[cached]` and `#[cache_put]`.
 pub(crate) fn entry(args: &Args, function: &Function, does: Does) -> syn::Result<()> {
@@ -36,10 +36,17 @@ pub(crate) fn entry(args: &Args, function: &Function, does: Does) -> syn::Result
 pub(crate) fn edges(edges: &Edges, function: &Function, errors: &mut Errors) {
     qualifiers(function, errors);
     if let Some(found) = tokens::impl_trait(&function.output) {
-        errors.add(found, "whether the function succeeded is read from its return type: write the type");
+        errors.add(
+            found,
+            "whether the function succeeded is read from its return type: write the type",
+        );
     }
     for edge in &edges.edges {
-        if let Edge::Text { said: Said::Template(literal), .. } = edge {
+        if let Edge::Text {
+            said: Said::Template(literal),
+            ..
+        } = edge
+        {
             errors.keep(Checked::new(literal, function, &[RETURNED]).map(drop));
         }
     }
@@ -52,7 +59,10 @@ pub(crate) fn edges(edges: &Edges, function: &Function, errors: &mut Errors) {
 fn qualifiers(function: &Function, errors: &mut Errors) {
     let signature = &function.item.sig;
     if let Some(constant) = &signature.constness {
-        errors.add(constant, "a `const fn` runs when compiling, where there is no cache: remove `const`");
+        errors.add(
+            constant,
+            "a `const fn` runs when compiling, where there is no cache: remove `const`",
+        );
     }
     if let Safety::Unsafe(unsafety) = &signature.safety {
         errors.add(
@@ -68,7 +78,11 @@ fn qualifiers(function: &Function, errors: &mut Errors) {
 fn arguments(function: &Function, errors: &mut Errors) {
     for input in &function.item.sig.inputs {
         let FnArg::Typed(typed) = input else { continue };
-        if let Some(condition) = typed.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
+        if let Some(condition) = typed
+            .attrs
+            .iter()
+            .find(|attribute| attribute.path().is_ident("cfg"))
+        {
             errors.add(condition, "an argument that is not always there cannot be followed into the key: put `#[cfg]` on the whole function");
         }
         let is_name = matches!(&*typed.pat, Pat::Ident(pattern) if pattern.by_ref.is_none() && pattern.subpat.is_none());
@@ -81,12 +95,18 @@ fn arguments(function: &Function, errors: &mut Errors) {
 fn output(function: &Function, errors: &mut Errors) {
     let ty = &function.output;
     if let Type::Never(never) = ty {
-        errors.add(never, "a function that never returns has nothing to keep: remove the attribute");
+        errors.add(
+            never,
+            "a function that never returns has nothing to keep: remove the attribute",
+        );
     } else if let Some(found) = tokens::impl_trait(ty) {
         if names(found.to_token_stream(), "Future") {
             errors.add(found, "a future is not a value that can be kept: write `async fn`, and return what the future gives");
         } else {
-            errors.add(found, "what is kept needs a type with a name: write the type, or `Arc<dyn Trait>`");
+            errors.add(
+                found,
+                "what is kept needs a type with a name: write the type, or `Arc<dyn Trait>`",
+            );
         }
     } else if names(ty.to_token_stream(), "Future") && names(ty.to_token_stream(), "Pin") {
         errors.add(ty, "a future is not a value that can be kept: write `async fn`; under `#[async_trait]`, cache an inherent `async fn` and call that");
@@ -98,16 +118,24 @@ fn output(function: &Function, errors: &mut Errors) {
 /// Whether the function stands where the attribute says.
 fn place(args: &Args, function: &Function, does: Does, errors: &mut Errors) {
     if let (Some(associated), Some(_)) = (&args.associated, function.receiver) {
-        errors.add(associated, "a method with `self` is known to be one: remove `associated`");
+        errors.add(
+            associated,
+            "a method with `self` is known to be one: remove `associated`",
+        );
     }
     let inline = args.no_handle.is_some() || does == Does::Put;
-    if function.receiver.is_none() && args.associated.is_none() && !inline {
-        if let Some(found) = tokens::self_type(&function.item) {
-            errors.push(syn::Error::new(found, "this is a function of a type, without `self`: add `associated` to the attribute (or `no_handle` in the `impl` of a trait)"));
-        }
+    if function.receiver.is_none()
+        && args.associated.is_none()
+        && !inline
+        && let Some(found) = tokens::self_type(&function.item)
+    {
+        errors.push(syn::Error::new(found, "this is a function of a type, without `self`: add `associated` to the attribute (or `no_handle` in the `impl` of a trait)"));
     }
     if let (Does::Put, Some(flag)) = (does, &args.no_handle) {
-        errors.add(flag, "`#[cache_put]` never makes a handle: remove `no_handle`");
+        errors.add(
+            flag,
+            "`#[cache_put]` never makes a handle: remove `no_handle`",
+        );
     }
 }
 
@@ -129,12 +157,19 @@ fn key(args: &Args, function: &Function, does: Does, errors: &mut Errors) {
         return;
     }
     if does == Does::Put {
-        let message = format!("say which entry is written: `key = \"..\"`, as on the function that reads it (`{}` itself never does)", function.name());
+        let message = format!(
+            "say which entry is written: `key = \"..\"`, as on the function that reads it (`{}` itself never does)",
+            function.name()
+        );
         errors.push(syn::Error::new(proc_macro2::Span::call_site(), message));
         return;
     }
     generic_without_key(function, errors);
-    let skipped = |argument: &Argument| args.skip.as_ref().is_some_and(|(_, skip)| skip.contains(&argument.ident));
+    let skipped = |argument: &Argument| {
+        args.skip
+            .as_ref()
+            .is_some_and(|(_, skip)| skip.contains(&argument.ident))
+    };
     for argument in &function.arguments {
         if let (Held::Unique(_), false) = (&argument.held, skipped(argument)) {
             let name = argument.ident.unraw();
@@ -144,12 +179,21 @@ fn key(args: &Args, function: &Function, does: Does, errors: &mut Errors) {
 }
 
 fn generic_without_key(function: &Function, errors: &mut Errors) {
-    let generic = function.item.sig.generics.params.iter().find_map(|param| match param {
-        GenericParam::Type(ty) => Some(ty.ident.to_token_stream()),
-        GenericParam::Const(constant) => Some(constant.ident.to_token_stream()),
-        GenericParam::Lifetime(_) => None,
-    });
-    let hidden = function.arguments.iter().find_map(|argument| tokens::impl_trait(&argument.ty));
+    let generic = function
+        .item
+        .sig
+        .generics
+        .params
+        .iter()
+        .find_map(|param| match param {
+            GenericParam::Type(ty) => Some(ty.ident.to_token_stream()),
+            GenericParam::Const(constant) => Some(constant.ident.to_token_stream()),
+            GenericParam::Lifetime(_) => None,
+        });
+    let hidden = function
+        .arguments
+        .iter()
+        .find_map(|argument| tokens::impl_trait(&argument.ty));
     if let Some(generic) = generic.or_else(|| hidden.map(ToTokens::to_token_stream)) {
         errors.add(generic, "calls with other types would share their entries: give a generic function a `key = \"..\"` that tells them apart");
     }
@@ -157,18 +201,33 @@ fn generic_without_key(function: &Function, errors: &mut Errors) {
 
 fn known_argument(ident: &Ident, function: &Function, errors: &mut Errors) {
     let is_self = ident == "self" && function.receiver.is_some();
-    if is_self || function.arguments.iter().any(|argument| argument.ident == *ident) {
+    if is_self
+        || function
+            .arguments
+            .iter()
+            .any(|argument| argument.ident == *ident)
+    {
         return;
     }
-    let all: Vec<String> = function.arguments.iter().map(|argument| argument.ident.unraw().to_string()).collect();
+    let all: Vec<String> = function
+        .arguments
+        .iter()
+        .map(|argument| argument.ident.unraw().to_string())
+        .collect();
     let meant = larder_syntax::suggest::nearest(&ident.to_string(), all.iter().map(String::as_str));
     let mend = meant.map_or_else(String::new, |meant| format!(": did you mean `{meant}`?"));
-    errors.add(ident, format!("`{}` has no argument `{ident}`{mend}", function.name()));
+    errors.add(
+        ident,
+        format!("`{}` has no argument `{ident}`{mend}", function.name()),
+    );
 }
 
 fn knobs(args: &Args, function: &Function, errors: &mut Errors) {
     if !args.says_ttl {
-        errors.push(syn::Error::new(proc_macro2::Span::call_site(), knobs::SAY_HOW_LONG));
+        errors.push(syn::Error::new(
+            proc_macro2::Span::call_site(),
+            knobs::SAY_HOW_LONG,
+        ));
     }
     for decision in &args.decisions {
         let name = &decision.method;
@@ -180,7 +239,9 @@ fn knobs(args: &Args, function: &Function, errors: &mut Errors) {
         if !fits {
             let ty = function.output.to_token_stream();
             let message = match function.shape_is_read {
-                true => format!("`{name}` needs a function that returns {needs}, and `{ty}` does not look like one: if it is an alias of one, add `{flag}`; else remove `{name}`"),
+                true => format!(
+                    "`{name}` needs a function that returns {needs}, and `{ty}` does not look like one: if it is an alias of one, add `{flag}`; else remove `{name}`"
+                ),
                 false => format!("`{name}` needs a function that returns {needs}: remove `{name}`"),
             };
             errors.add(name, message);
@@ -191,13 +252,17 @@ fn knobs(args: &Args, function: &Function, errors: &mut Errors) {
 /// Other attributes of Larder on the same function.
 fn stacked(args: &Args, function: &Function, does: Does, errors: &mut Errors) {
     for attribute in &function.item.attrs {
-        let Some(last) = attribute.path().segments.last() else { continue };
+        let Some(last) = attribute.path().segments.last() else {
+            continue;
+        };
         let name = last.ident.to_string();
         let both_read_and_write = name == "cached" || (name == "cache_put" && does == Does::Read);
         if both_read_and_write {
             let message = match (does, name.as_str()) {
                 (Does::Read, "cached") => "the function is cached already: keep one `#[cached]`",
-                _ => "`#[cached]` may skip the body and `#[cache_put]` never does: keep one of them",
+                _ => {
+                    "`#[cached]` may skip the body and `#[cache_put]` never does: keep one of them"
+                }
             };
             errors.add(attribute.path(), message);
         } else if does == Does::Read && args.no_handle.is_some() && INNER.contains(&name.as_str()) {
@@ -213,21 +278,32 @@ fn background(args: &Args, function: &Function, errors: &mut Errors) {
         errors.add(knob, format!("`{knob}` loads in the background, which needs the function's body apart from it: remove `{flag}`, or cache an inherent method and call that"));
         return;
     }
-    let reason = |what: &str| format!("`{knob}` loads in the background and needs copies of the arguments: {what}");
+    let reason = |what: &str| {
+        format!("`{knob}` loads in the background and needs copies of the arguments: {what}")
+    };
     match function.receiver {
-        Some(Taken::Unique) => errors.add(knob, reason("`&mut self` cannot be copied; take `&self`")),
-        Some(Taken::Other) => errors.add(knob, reason("this `self` cannot be copied; take `&self` or `self: Arc<Self>`")),
+        Some(Taken::Unique) => {
+            errors.add(knob, reason("`&mut self` cannot be copied; take `&self`"))
+        }
+        Some(Taken::Other) => errors.add(
+            knob,
+            reason("this `self` cannot be copied; take `&self` or `self: Arc<Self>`"),
+        ),
         _ => {}
     }
     for argument in &function.arguments {
         let name = argument.ident.unraw();
         let why = match &argument.held {
-            Held::Unique(_) => format!("`{name}` is `&mut`, which cannot be copied; take `&` or something shared"),
+            Held::Unique(_) => {
+                format!("`{name}` is `&mut`, which cannot be copied; take `&` or something shared")
+            }
             _ if tokens::impl_trait(&argument.ty).is_some() => {
                 format!("give the type of `{name}` a name, like `<T: Clone + Send + 'static>`")
             }
             _ => match tokens::borrowed_part(argument.pointee()) {
-                Some(borrowed) => format!("`{name}` holds a borrow (`{borrowed}`) that a copy of it would hold too; take something owned"),
+                Some(borrowed) => format!(
+                    "`{name}` holds a borrow (`{borrowed}`) that a copy of it would hold too; take something owned"
+                ),
                 None => continue,
             },
         };
@@ -249,7 +325,11 @@ fn handle(args: &Args, function: &Function, errors: &mut Errors) {
         if let Some(found) = tokens::impl_trait(&argument.ty) {
             errors.add(found, "the handle of a method needs a name for this type: write `<T: Trait>`, or add `no_handle`");
         }
-        if args.cache.as_ref().is_some_and(|cache| mention(cache, &argument.ident)) {
+        if args
+            .cache
+            .as_ref()
+            .is_some_and(|cache| mention(cache, &argument.ident))
+        {
             errors.add(&args.cache, "the handle of a method is made before its arguments are known: choose the cache by `self`, or add `no_handle`");
         }
     }
@@ -259,11 +339,16 @@ fn handle(args: &Args, function: &Function, errors: &mut Errors) {
 fn moved(args: &Args, function: &Function, errors: &mut Errors) {
     for decision in &args.decisions {
         let said = &decision.argument;
-        if names(quote!(#said), "self") && !matches!(function.receiver, None | Some(Taken::Shared | Taken::SharedPointer)) {
+        if names(quote!(#said), "self")
+            && !matches!(
+                function.receiver,
+                None | Some(Taken::Shared | Taken::SharedPointer)
+            )
+        {
             errors.add(said, "this is decided after the body, which has taken `self`: take `&self`, or look at the value only");
         }
         for argument in &function.arguments {
-            if matches!(argument.held, Held::Unique(_)) && mention(said, &argument.ident) {
+            if matches!(argument.held, Held::Unique(_)) && mention_free(said, &argument.ident) {
                 errors.add(said, format!("this is decided after the body, which has taken `{}`: look at the value only", argument.ident));
             }
         }

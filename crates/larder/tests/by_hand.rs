@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::__private::{
-    AsPlain, Hit, Knobs, KeyBuf, Lit, Mode, Site, default_cache, error_cloner, fill_sync, hit, key_part,
+    AsPlain, Hit, KeyBuf, Knobs, Lit, Mode, Site, default_cache, error_cloner, fill_sync, hit,
+    key_part,
 };
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);

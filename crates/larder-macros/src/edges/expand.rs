@@ -7,10 +7,11 @@ use syn::spanned::Spanned;
 
 use super::parse::{Handle, Kind, Of};
 use super::{Edge, Edges, Said};
-use crate::expand::{body, local};
+use crate::args::Shape;
+use crate::expand::{body, local, local_at};
 use crate::key::{Checked, View};
 use crate::model::{Function, Held, Taken};
-use crate::tokens::{mention, names};
+use crate::tokens::{mention, names, placed};
 
 /// The word by which an edge names the value that the function returned.
 pub(crate) const RETURNED: &str = "returned";
@@ -43,7 +44,7 @@ pub(super) fn function(edges: &Edges, function: &Function) -> TokenStream {
     let forget = forget(function);
     let before = edges.before.as_ref().map(|_| forget.clone());
     let body = body(function, &capture(&late, function));
-    let (await_, shape) = (function.await_(), function.shape_type());
+    let (await_, success) = (function.await_(), success(function));
     let returned = returned(edges, late.is_empty());
     quote! {
         #(#attributes)*
@@ -55,9 +56,7 @@ pub(super) fn function(edges: &Edges, function: &Function) -> TokenStream {
             #keep
             let #load = #body;
             let #result = #load() #await_;
-            if let ::core::option::Option::Some(#returned) =
-                <#shape as #library::__private::Shape<_>>::success(&#result)
-            {
+            if let ::core::option::Option::Some(#returned) = #success {
                 #bring
                 #late_targets
                 #forget
@@ -67,9 +66,30 @@ pub(super) fn function(edges: &Edges, function: &Function) -> TokenStream {
     }
 }
 
+/// What the function returned, unless it failed or returned `None`.
+fn success(function: &Function) -> TokenStream {
+    let (library, result, shape) = (&function.library, local("__result"), function.shape_type());
+    match function.shape {
+        Shape::Option => quote!(::core::option::Option::as_ref(&#result)),
+        _ => quote!(<#shape as #library::__private::Shape<_>>::success(&#result)),
+    }
+}
+
 /// Whether the edge needs the returned value.
 fn is_late(edge: &Edge) -> bool {
     names(tokens(edge), RETURNED)
+}
+
+impl Handle {
+    /// The values of its parts and the object whose handle it is; not the names of the parts.
+    fn expressions(&self) -> TokenStream {
+        let receiver = match &self.of {
+            Of::Method(receiver, _) => receiver.to_token_stream(),
+            Of::Function(_) | Of::Associated(..) => TokenStream::new(),
+        };
+        let values = self.parts.iter().map(|(_, value)| value);
+        quote!(#receiver #(#values)*)
+    }
 }
 
 impl Edges {
@@ -79,12 +99,19 @@ impl Edges {
     }
 }
 
+/// What an edge evaluates.
 fn tokens(edge: &Edge) -> TokenStream {
     match edge {
-        Edge::Handle(handle) => handle.written.to_token_stream(),
-        Edge::Text { said: Said::Template(text), .. } => text.to_token_stream(),
-        Edge::Text { said: Said::Text(text), .. } => text.to_token_stream(),
-        Edge::All(_) => TokenStream::new(),
+        Edge::Handle(handle) => handle.expressions(),
+        Edge::Text {
+            said: Said::Template(text),
+            ..
+        } => text.to_token_stream(),
+        Edge::Text {
+            said: Said::Text(text),
+            ..
+        } => text.to_token_stream(),
+        Edge::All => TokenStream::new(),
     }
 }
 
@@ -94,7 +121,9 @@ fn returned(edges: &Edges, is_unused: bool) -> Ident {
         tokens.into_iter().find_map(|token| match token {
             proc_macro2::TokenTree::Ident(ident) if ident == RETURNED => Some(ident.span()),
             proc_macro2::TokenTree::Group(group) => find(group.stream()),
-            proc_macro2::TokenTree::Literal(literal) if names(literal.to_token_stream(), RETURNED) => {
+            proc_macro2::TokenTree::Literal(literal)
+                if names(literal.to_token_stream(), RETURNED) =>
+            {
                 Some(literal.span())
             }
             _ => None,
@@ -116,7 +145,7 @@ fn kept(late: &[&Edge], function: &Function) -> (TokenStream, TokenStream) {
         if matches!(argument.held, Held::Value) && mention(&said, ident) {
             let copy = format_ident!("__kept_{ident}", span = Span::mixed_site());
             keep.extend(quote!(let #copy = ::core::clone::Clone::clone(&#ident);));
-            bring.extend(quote!(let #ident = #copy;));
+            bring.extend(quote!(#[allow(unused_variables)] let #ident = #copy;));
         }
     }
     (keep, bring)
@@ -129,20 +158,32 @@ fn capture(late: &[&Edge], function: &Function) -> TokenStream {
     let of_argument = function.arguments.iter().any(|argument| {
         matches!(argument.held, Held::Unique(_)) && mention(&said, &argument.ident)
     });
-    if of_self || of_argument { TokenStream::new() } else { quote!(move) }
+    if of_self || of_argument {
+        TokenStream::new()
+    } else {
+        quote!(move)
+    }
 }
 
 fn bind_cache(edges: &Edges, function: &Function) -> TokenStream {
     let library = &function.library;
     let (place, cache) = (local("__place"), local("__cache"));
-    let needs = edges.edges.iter().any(|edge| !matches!(edge, Edge::Handle(_)));
+    let needs = edges
+        .edges
+        .iter()
+        .any(|edge| !matches!(edge, Edge::Handle(_)));
     match &edges.cache {
         _ if !needs => TokenStream::new(),
         Some(expression) => {
-            let as_cache = function.private_at(expression.span(), "as_cache");
+            let span = placed(expression.span());
+            let (as_cache, named) = (
+                function.private_at(span, "as_cache"),
+                local_at("__place", span),
+            );
+            let as_cache = quote_spanned!(span=> #as_cache(#named));
             quote! {
                 let #place = &(#expression);
-                let #cache: #library::Cache = ::core::clone::Clone::clone(#as_cache(#place));
+                let #cache: #library::Cache = ::core::clone::Clone::clone(#as_cache);
             }
         }
         None => quote! {
@@ -173,7 +214,7 @@ fn target(edge: &Edge, function: &Function) -> TokenStream {
     let (cache, buf) = (local("__cache"), local("__buf"));
     match edge {
         Edge::Handle(handle) => resolve(handle),
-        Edge::All(_) => quote!(#library::__private::Target::all(&#cache)),
+        Edge::All => quote!(#library::__private::Target::all(&#cache)),
         Edge::Text { kind, said } => {
             let steps = match said {
                 Said::Template(literal) => match Checked::new(literal, function, &[RETURNED]) {
@@ -202,7 +243,11 @@ fn target(edge: &Edge, function: &Function) -> TokenStream {
 /// `user(id = order.user_id)` as one expression, so that what its parts borrow lives long enough:
 /// `user::__target(user::__part_id(user::__parts(), &(order.user_id)))`.
 fn resolve(handle: &Handle) -> TokenStream {
-    let last = |path: &syn::Path| path.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
+    let last = |path: &syn::Path| {
+        path.segments
+            .last()
+            .map_or_else(Span::call_site, |last| last.ident.span())
+    };
     let of_type = |name: &Ident| format!("__larder_{}_", name.unraw());
     let (path, prefix, at) = match &handle.of {
         Of::Function(path) => (quote!(#path::), "__".to_owned(), last(path)),

@@ -23,11 +23,11 @@ pub(crate) struct Edges {
 /// What is forgotten.
 pub(crate) enum Edge {
     /// `user(id = order.user_id)`: the entry of a cached function.
-    Handle(Handle),
+    Handle(Box<Handle>),
     /// `keys = ..`, `prefix = ..`, `pattern = ..`, `tags = ..`
     Text { kind: Kind, said: Said },
     /// `all`
-    All(Ident),
+    All,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -60,7 +60,9 @@ pub(crate) enum Of {
     Associated(syn::Path, Ident),
 }
 
-const KNOWN: &[&str] = &["keys", "prefix", "pattern", "tags", "all", "cache", "before"];
+const KNOWN: &[&str] = &[
+    "keys", "prefix", "pattern", "tags", "all", "cache", "before",
+];
 
 /// One item of the list; `crate = path` is no expression, because of the keyword.
 enum Item {
@@ -109,7 +111,10 @@ impl Edges {
             Expr::Call(call) => self.read_call(call),
             Expr::MethodCall(call) => self.read_method(call),
             Expr::Lit(literal) => {
-                let message = format!("say what the text is: `keys = {0}`, `prefix = {0}`, `pattern = {0}` or `tags = {0}`", literal.to_token_stream());
+                let message = format!(
+                    "say what the text is: `keys = {0}`, `prefix = {0}`, `pattern = {0}` or `tags = {0}`",
+                    literal.to_token_stream()
+                );
                 Err(syn::Error::new_spanned(literal, message))
             }
             other => Err(syn::Error::new_spanned(
@@ -141,9 +146,15 @@ impl Edges {
         };
         for one in all {
             let said = match one {
-                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Said::Template(text),
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(text),
+                    ..
+                }) => Said::Template(text),
                 Expr::Lit(other) => {
-                    return Err(syn::Error::new(other.span(), format!("`{name}` takes text: write it in quotes")));
+                    return Err(syn::Error::new(
+                        other.span(),
+                        format!("`{name}` takes text: write it in quotes"),
+                    ));
                 }
                 text => Said::Text(text),
             };
@@ -154,18 +165,23 @@ impl Edges {
 
     fn read_flag(&mut self, name: Ident) -> syn::Result<()> {
         match name.to_string().as_str() {
-            "all" => self.edges.push(Edge::All(name)),
+            "all" => self.edges.push(Edge::All),
             "before" => self.before = Some(name),
             "result" => self.shape = Some((name, Shape::Result)),
             "option" => self.shape = Some((name, Shape::Option)),
             "plain" => self.shape = Some((name, Shape::Plain)),
             other if KNOWN.contains(&other) => {
-                return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: write `{name} = ..`")));
+                return Err(syn::Error::new(
+                    name.span(),
+                    format!("`{name}` needs a value: write `{name} = ..`"),
+                ));
             }
             other => {
                 let message = match larder_syntax::suggest::nearest(other, KNOWN.iter().copied()) {
                     Some(meant) => format!("there is no `{other}` here: did you mean `{meant}`?"),
-                    None => format!("name the parts of the key: `{other}(id = ..)`, or `{other}()` if it has none"),
+                    None => format!(
+                        "name the parts of the key: `{other}(id = ..)`, or `{other}()` if it has none"
+                    ),
                 };
                 return Err(syn::Error::new(name.span(), message));
             }
@@ -175,18 +191,29 @@ impl Edges {
 
     fn read_call(&mut self, call: ExprCall) -> syn::Result<()> {
         let Expr::Path(function) = &*call.func else {
-            return Err(syn::Error::new_spanned(&call.func, "an edge names a cached function: `user(id = id)` or `users::user(id = id)`"));
+            return Err(syn::Error::new_spanned(
+                &call.func,
+                "an edge names a cached function: `user(id = id)` or `users::user(id = id)`",
+            ));
         };
         let parts = parts(call.args.iter())?;
         let of = owner(&function.path)?;
-        self.edges.push(Edge::Handle(Handle { of, parts, written: Expr::Call(call) }));
+        self.edges.push(Edge::Handle(Box::new(Handle {
+            of,
+            parts,
+            written: Expr::Call(call),
+        })));
         Ok(())
     }
 
     fn read_method(&mut self, call: ExprMethodCall) -> syn::Result<()> {
         let parts = parts(call.args.iter())?;
         let of = Of::Method((*call.receiver).clone(), call.method.clone());
-        self.edges.push(Edge::Handle(Handle { of, parts, written: Expr::MethodCall(call) }));
+        self.edges.push(Edge::Handle(Box::new(Handle {
+            of,
+            parts,
+            written: Expr::MethodCall(call),
+        })));
         Ok(())
     }
 }
@@ -201,9 +228,14 @@ fn unknown(name: &str) -> String {
 /// `Self::user` and `Users::user` belong to a type, `users::user` to a module: types begin with a capital.
 fn owner(path: &syn::Path) -> syn::Result<Of> {
     let mut path = path.clone();
-    let Some(last) = path.segments.last() else { return Ok(Of::Function(path)) };
+    let Some(last) = path.segments.last() else {
+        return Ok(Of::Function(path));
+    };
     if !last.arguments.is_empty() {
-        return Err(syn::Error::new(last.arguments.span(), "the types of an edge follow from the parts of the key: remove this"));
+        return Err(syn::Error::new(
+            last.arguments.span(),
+            "the types of an edge follow from the parts of the key: remove this",
+        ));
     }
     let name = last.ident.clone();
     let in_type = path.segments.iter().rev().nth(1).is_some_and(|segment| {
@@ -222,17 +254,26 @@ fn parts<'a>(all: impl Iterator<Item = &'a Expr>) -> syn::Result<Vec<(Ident, Exp
     for part in all {
         let named = match part {
             Expr::Assign(ExprAssign { left, right, .. }) => match &**left {
-                Expr::Path(path) => path.path.get_ident().map(|name| (name.clone(), (**right).clone())),
+                Expr::Path(path) => path
+                    .path
+                    .get_ident()
+                    .map(|name| (name.clone(), (**right).clone())),
                 _ => None,
             },
             _ => None,
         };
         let Some((name, value)) = named else {
-            let message = format!("name the part of the key: `argument = {}`", part.to_token_stream());
+            let message = format!(
+                "name the part of the key: `argument = {}`",
+                part.to_token_stream()
+            );
             return Err(syn::Error::new_spanned(part, message));
         };
         if parts.iter().any(|(other, _)| *other == name) {
-            return Err(syn::Error::new(name.span(), format!("`{name}` is given twice: keep one")));
+            return Err(syn::Error::new(
+                name.span(),
+                format!("`{name}` is given twice: keep one"),
+            ));
         }
         parts.push((name, value));
     }

@@ -3,12 +3,13 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
+use syn::{Expr, LitStr};
 
-use super::{Unit, local};
+use super::{Unit, local, local_at};
 use crate::args::{Decision, Tag};
 use crate::key::{Checked, View};
 use crate::model::Held;
-use crate::tokens::{mention, names};
+use crate::tokens::{mention, mention_free, names, placed};
 
 /// The closure that fills in the plan, and what has to be evaluated before it because the body may
 /// move the arguments.
@@ -54,11 +55,19 @@ impl Unit<'_> {
             quote!(#key: #library::__private::KeyBuf),
             quote!(#mode: #library::__private::Mode),
         ];
-        let signature = self.signature(&self.hidden("fill"), &first);
+        let mut signature = self.signature(&self.hidden("fill"), &first);
+        signature
+            .generics
+            .make_where_clause()
+            .predicates
+            .push(self.keepable());
         let (uncached, site) = (self.uncached(), self.hidden("site"));
         let this = self.function.self_token();
         let call = self.call(&quote!(Self::#uncached), this.as_ref(), &[]);
-        let load = Load { before: TokenStream::new(), closure: quote!(move || #call) };
+        let load = Load {
+            before: TokenStream::new(),
+            closure: quote!(move || #call),
+        };
         let fill = self.fill(&quote!(Self::#site()), &quote!(#mode), &load);
         let assertion = self.assert_plain();
         quote! {
@@ -74,101 +83,151 @@ impl Unit<'_> {
 
     /// The call of the library's `fill`. `load` are statements and the closure that they end in.
     pub(super) fn fill(&self, site: &TokenStream, mode: &TokenStream, load: &Load) -> TokenStream {
-        let library = &self.function.library;
-        let (shape, output) = (self.function.shape_type(), &self.function.output);
         let (cache, key) = (local("__cache"), local("__key"));
-        let Load { before: before_load, closure: load } = load;
-        let Plan { before: before_plan, closure: plan } = self.plan();
-        let Settle { before: before_settle, closure: settle } = self.settle();
+        let Load {
+            before: before_load,
+            closure: load,
+        } = load;
+        let Plan {
+            before: before_plan,
+            closure: plan,
+        } = self.plan(View::Signature);
+        let Settle {
+            before: before_settle,
+            closure: settle,
+        } = self.settle();
         let (fill, inferred) = match self.function.is_async() {
-            true => (quote!(fill), quote!(_, _, _, _)),
-            false => (quote!(fill_sync), quote!(_, _, _)),
+            true => ("fill", quote!(, _, _, _, _)),
+            false => ("fill_sync", quote!(, _, _, _)),
         };
         let await_ = self.function.await_();
+        let arguments = quote!(#cache, #site, #key, #mode, #plan, #load, #settle);
+        let call = self.typed_call(fill, &inferred, &arguments);
         quote! {
             #before_plan
             #before_settle
             #before_load
-            #library::__private::#fill::<#shape, #output, #inferred>(
-                #cache, #site, #key, #mode, #plan, #load, #settle,
-            ) #await_
+            #call #await_
         }
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    /// `view` says how the arguments stand around it.
+    pub(super) fn plan(&self, view: View) -> Plan {
         let plan = local("__plan");
-        let mut before = TokenStream::new();
-        let mut steps = TokenStream::new();
         let policy = self.policy_call();
-        steps.extend(quote!(#plan.policy(#policy);));
-        for (at, (knob, value)) in self.args.open.iter().enumerate() {
-            let kept = format_ident!("__knob_{at}", span = Span::mixed_site().located_at(value.span()));
-            before.extend(quote!(let #kept = #value;));
-            steps.extend(quote!(#plan.#knob(#kept);));
-        }
+        let mut before = TokenStream::new();
+        let mut steps = quote!(#plan.policy(#policy););
         for (at, tag) in self.args.tags.iter().enumerate() {
             let kept = format_ident!("__tag_{at}", span = Span::mixed_site());
-            let text = self.tag(tag);
-            before.extend(quote!(let #kept = #text;));
-            steps.extend(quote!(#plan.tag(#kept.to_key());));
+            if let Tag::Template(literal) = tag {
+                let text = self.tag_template(literal, view);
+                before.extend(quote!(let #kept = #text;));
+            }
+            steps.extend(quote!(#plan.tag(#kept);));
         }
-        let library = &self.function.library;
-        let (shape, output) = (self.function.shape_type(), &self.function.output);
-        steps.extend(quote! {
-            #plan.share_errors(#library::__private::error_cloner!(#shape, #output));
-        });
+        // What follows is the user's, and expects the arguments as they are in the signature.
+        if view == View::References {
+            before.extend(self.values_named());
+        }
+        for (at, tag) in self.args.tags.iter().enumerate() {
+            if let Tag::Text(text) = tag {
+                let kept = format_ident!("__tag_{at}", span = Span::mixed_site());
+                let text = self.tag_text(text);
+                before.extend(quote!(let #kept = #text;));
+            }
+        }
+        for (at, (knob, value)) in self.args.open.iter().enumerate() {
+            let kept = local_at(&format!("__knob_{at}"), value.span());
+            before.extend(quote!(let #kept = #value;));
+            let plan = local_at("__plan", knob.span());
+            let knob = Ident::new(&knob.to_string(), placed(knob.span()));
+            steps.extend(quote_spanned!(placed(value.span())=> #plan.#knob(#kept);));
+        }
+        let output = &self.function.output;
+        let (shape, span) = (self.function.shape_type(), placed(output.span()));
+        let cloner = self.function.private_at(span, "error_cloner");
+        let cloner = quote_spanned!(span=> #cloner!(#shape, #output));
+        steps.extend(quote!(#plan.share_errors(#cloner);));
         if let Some(local) = &self.args.local {
             steps.extend(quote!(#plan.#local();));
         }
-        Plan { before, closure: quote!(move |#plan| { #steps }) }
+        Plan {
+            before,
+            closure: quote!(move |#plan| { #steps }),
+        }
     }
 
-    fn tag(&self, tag: &Tag) -> TokenStream {
+    /// Copies of the arguments that knobs name, where they stand behind references.
+    fn values_named(&self) -> TokenStream {
+        let open = self.args.open.iter().map(|(_, value)| quote!(#value));
+        let tags = self.args.tags.iter().filter_map(|tag| match tag {
+            Tag::Text(text) => Some(quote!(#text)),
+            Tag::Template(_) => None,
+        });
+        let decisions = self
+            .args
+            .decisions
+            .iter()
+            .map(|decision| decision.argument.clone());
+        let said: TokenStream = open.chain(tags).chain(decisions).collect();
+        let named = self.function.arguments.iter().filter(|argument| {
+            matches!(argument.held, Held::Value) && mention(&said, &argument.ident)
+        });
+        named
+            .map(|argument| {
+                let ident = &argument.ident;
+                quote!(let #ident = ::core::clone::Clone::clone(#ident);)
+            })
+            .collect()
+    }
+
+    fn tag_template(&self, literal: &LitStr, view: View) -> TokenStream {
         let library = &self.function.library;
         let buf = local("__buf");
-        let steps = match tag {
-            Tag::Template(literal) => match Checked::new(literal, self.function, &[]) {
-                Ok(template) => template.render(self.function, View::Signature, &buf),
-                Err(error) => error.to_compile_error(),
-            },
-            Tag::Text(text) => quote_spanned! {text.span()=>
-                #buf.literal(::core::convert::AsRef::<str>::as_ref(&#text));
-            },
+        let steps = match Checked::new(literal, self.function, &[]) {
+            Ok(template) => template.render(self.function, view, &buf),
+            Err(error) => error.to_compile_error(),
         };
         quote! {{
             let mut #buf = #library::__private::KeyBuf::new();
             #steps
-            #buf
+            #buf.to_key()
         }}
     }
 
+    fn tag_text(&self, text: &Expr) -> TokenStream {
+        let library = self.function.library_at(text.span());
+        quote_spanned! {text.span()=>
+            #library::Key::from(::core::convert::AsRef::<str>::as_ref(&#text))
+        }
+    }
+
     pub(super) fn settle(&self) -> Settle {
-        self.settle_with(&self.args.decisions.iter().collect::<Vec<_>>())
-    }
-
-    /// For a value that is put: no time was spent on it.
-    pub(super) fn settle_put(&self) -> Settle {
-        let timeless = |decision: &&Decision| decision.method != "slower_than";
-        self.settle_with(&self.args.decisions.iter().filter(timeless).collect::<Vec<_>>())
-    }
-
-    fn settle_with(&self, decisions: &[&Decision]) -> Settle {
+        let decisions = &self.args.decisions;
         let settle = local("__settle");
         let steps = decisions.iter().map(|Decision { method, argument }| {
-            quote!(#settle.#method(#argument);)
+            let settle = local_at("__settle", method.span());
+            let span = placed(method.span());
+            let method = Ident::new(&method.to_string(), span);
+            quote_spanned!(span=> #settle.#method(#argument);)
         });
-        let said: TokenStream = decisions.iter().map(|decision| decision.argument.clone()).collect();
         let mut before = TokenStream::new();
         let mut bring = TokenStream::new();
         for argument in &self.function.arguments {
             let ident = &argument.ident;
-            if !matches!(argument.held, Held::Shared(_)) && mention(&said, ident) {
+            let named = decisions
+                .iter()
+                .any(|decision| mention_free(&decision.argument, ident));
+            if !matches!(argument.held, Held::Shared(_)) && named {
                 let kept = format_ident!("__kept_{ident}", span = Span::mixed_site());
                 before.extend(quote!(let #kept = ::core::clone::Clone::clone(&#ident);));
                 bring.extend(quote!(let #ident = #kept;));
             }
         }
-        Settle { before, closure: quote!(move |#settle| { #bring #(#steps)* }) }
+        Settle {
+            before,
+            closure: quote!(move |#settle| { #bring #(#steps)* }),
+        }
     }
 
     /// `__policy`: the knobs with literals, checked when the function is compiled.
@@ -193,22 +252,32 @@ impl Unit<'_> {
         quote!(Self::#name())
     }
 
-    /// A block with the policy as a constant: a contradiction is an error at the knob, when compiling.
+    /// A block with the policy as a static: a contradiction is an error at the knob, when compiling.
     fn policy(&self) -> TokenStream {
         let library = &self.function.library;
-        let constant = Ident::new("__LARDER_POLICY", Span::mixed_site());
-        let mut knobs = quote!(#library::__private::Knobs::new());
-        for (knob, value) in &self.args.constant {
-            let lit = self.function.private_at(knob.span(), "Lit");
-            knobs = quote_spanned!(knob.span()=> #knobs.#knob(#lit::#value));
-        }
-        let decides_ttl = self.args.decisions.iter().any(|decision| decision.method == "ttl_with");
+        let constant = Ident::new("LARDER_POLICY", Span::mixed_site());
+        let knobs = local("__knobs");
+        let steps = self.args.constant.iter().map(|(knob, value)| {
+            let start = local_at("__knobs", knob.span());
+            let lit = self.function.private_at(value.span(), "Lit");
+            let call = quote_spanned!(placed(value.span())=> #start.#knob(#lit::#value));
+            quote!(let #knobs = #call;)
+        });
+        let decides_ttl = self
+            .args
+            .decisions
+            .iter()
+            .any(|decision| decision.method == "ttl_with");
         let finish = match self.args.open.is_empty() && !decides_ttl {
             true => quote!(finish),
             false => quote!(finish_open),
         };
         quote! {{
-            const #constant: #library::Policy = #knobs.#finish();
+            static #constant: #library::Policy = {
+                let #knobs = #library::__private::Knobs::new();
+                #(#steps)*
+                #knobs.#finish()
+            };
             #constant
         }}
     }
@@ -219,7 +288,8 @@ impl Unit<'_> {
             return None;
         }
         let output = &self.function.output;
-        let generics = crate::generics::needed_by(&self.function.item.sig.generics, &quote!(#output));
+        let generics =
+            crate::generics::needed_by(&self.function.item.sig.generics, &quote!(#output));
         let open = self.in_type() || !generics.params.is_empty();
         let message = format!(
             "the return type of `{}` is a `Result` by another name: add `result` to the attribute",

@@ -2,10 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{FnArg, Signature};
+use syn::{FnArg, Signature, Stmt};
 
-use super::{Unit, local, plain_name};
+use super::{Unit, background, local, plain_name};
 use crate::key::View;
+use crate::model::Argument;
+use crate::tokens::mention;
 
 /// Output:
 ///
@@ -34,6 +36,7 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
         plain_name(unit.function)
     );
     let lints = super::all_lints();
+    let reload = background::reload_function(unit);
     quote! {
         #(#conditions)*
         #[doc = #title]
@@ -45,18 +48,33 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
 
         #(#conditions)*
         #lints
-        impl #name { #(#hidden)* #key #peek #put #refresh #invalidate #explain #stats }
+        impl #name { #(#hidden)* #reload #key #peek #put #refresh #invalidate #explain #stats }
     }
 }
 
 impl Unit<'_> {
-    /// The function with the body, exactly as it was written.
+    /// The function with the body, as it was written.
     pub(super) fn uncached_function(&self, visibility: &syn::Visibility) -> TokenStream {
         let mut signature = self.function.item.sig.clone();
         signature.ident = self.uncached();
-        let (attributes, block) = (&self.attributes.body, &self.function.item.block);
+        let attributes = &self.attributes.body;
+        let mut block = self.function.item.block.clone();
+        // An argument that the attribute names is used, whatever the body does.
+        let said = self.args.said();
+        let used = self
+            .function
+            .arguments
+            .iter()
+            .filter(|argument| mention(&said, &argument.ident));
+        let used: Vec<Stmt> = used
+            .map(|Argument { ident, .. }| syn::parse_quote!(let _ = &#ident;))
+            .collect();
+        block.stmts.splice(0..0, used);
         let lints = super::signature_lints();
-        let doc = format!("Runs the body of `{}`, without reading or writing the cache.", plain_name(self.function));
+        let doc = format!(
+            "Runs the body of `{}`, without reading or writing the cache.",
+            plain_name(self.function)
+        );
         quote! {
             #[doc = #doc]
             #lints
@@ -113,30 +131,42 @@ fn key(unit: &Unit<'_>) -> TokenStream {
 
 fn peek(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
-    let (shape, output, value) = (unit.function.shape_type(), &unit.function.output, unit.value_type());
+    let value = unit.value_type();
     let (cache, key) = (local("__cache"), local("__key"));
     let result = quote!(#library::Result<::core::option::Option<#value>>);
+    let mut signature = unit.method("peek", None, &result);
+    signature
+        .generics
+        .make_where_clause()
+        .predicates
+        .push(unit.keepable());
     unit.asks(
         "The kept value, if there is one; the body does not run.",
-        &unit.method("peek", None, &result),
-        quote!(#library::__private::peek::<#shape, #output>(#cache, #key)),
+        &signature,
+        unit.typed_call("peek", &TokenStream::new(), &quote!(#cache, #key)),
     )
 }
 
 fn put(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
-    let (shape, output, value) = (unit.function.shape_type(), &unit.function.output, unit.value_type());
+    let value = unit.value_type();
     let (cache, key, given) = (local("__cache"), local("__key"), local("value"));
-    let (plan, settle) = (unit.plan(), unit.settle_put());
+    let (plan, settle) = (unit.plan(View::Signature), unit.settle());
     let (before_plan, before_settle) = (plan.before, settle.before);
     let (plan, settle) = (plan.closure, settle.closure);
     let site = unit.hidden("site");
-    let signature = unit.method("put", Some(quote!(#given: #value)), &quote!(#library::Result<()>));
-    let call = unit.drive(quote! {
-        #library::__private::put::<#shape, #output>(
-            #cache, Self::#site(), #key, #plan, #settle, #given,
-        )
-    });
+    let mut signature = unit.method(
+        "put",
+        Some(quote!(#given: #value)),
+        &quote!(#library::Result<()>),
+    );
+    signature
+        .generics
+        .make_where_clause()
+        .predicates
+        .push(unit.keepable());
+    let arguments = quote!(#cache, Self::#site(), #key, #plan, #settle, #given);
+    let call = unit.drive(unit.typed_call("put", &TokenStream::new(), &arguments));
     let visibility = &unit.function.item.vis;
     let bind_cache = unit.bind_cache(View::Signature);
     let render = unit.key_call();
@@ -161,8 +191,16 @@ fn refresh(unit: &Unit<'_>) -> TokenStream {
     let bind_cache = unit.bind_cache(View::Signature);
     let (render, fill) = (unit.key_call(), unit.hidden("fill"));
     let mode = quote!(#library::__private::Mode::Refresh);
-    let call = unit.call(&quote!(Self::#fill), None, &[quote!(#cache), quote!(#key), mode]);
-    let call = if unit.function.is_async() { quote!(::std::boxed::Box::pin(#call).await) } else { call };
+    let call = unit.call(
+        &quote!(Self::#fill),
+        None,
+        &[quote!(#cache), quote!(#key), mode],
+    );
+    let call = if unit.function.is_async() {
+        quote!(::std::boxed::Box::pin(#call).await)
+    } else {
+        call
+    };
     quote! {
         #[doc = "Runs the body and keeps its value, whatever is kept now."]
         #visibility #signature {
@@ -188,7 +226,11 @@ fn explain(unit: &Unit<'_>) -> TokenStream {
     let (cache, key) = (local("__cache"), local("__key"));
     unit.asks(
         "What is kept for these arguments, and why the next call would hit or miss.",
-        &unit.method("explain", None, &quote!(#library::Result<#library::Explain>)),
+        &unit.method(
+            "explain",
+            None,
+            &quote!(#library::Result<#library::Explain>),
+        ),
         quote!(#library::__private::explain(#cache, #key)),
     )
 }

@@ -38,7 +38,10 @@ pub(super) fn function(unit: &Unit<'_>) -> TokenStream {
     };
     let mode = quote!(#library::__private::Mode::#mode);
     let load = bypass.load(function);
-    let load = Load { before: load, closure: local("__load").into_token_stream() };
+    let load = Load {
+        before: load,
+        closure: local("__load").into_token_stream(),
+    };
     let fill = unit.fill(&site.to_token_stream(), &mode, &load);
     let assertion = unit.assert_plain();
     quote! {
@@ -91,20 +94,32 @@ impl Bypass {
     fn new(unit: &Unit<'_>) -> Self {
         let bypass = local("__bypass");
         match &unit.args.bypass {
-            Some(condition) => Self { ask: quote!(let #bypass: bool = #condition;), is_given: true },
-            None => Self { ask: TokenStream::new(), is_given: false },
+            Some(condition) => Self {
+                ask: quote!(let #bypass: bool = #condition;),
+                is_given: true,
+            },
+            None => Self {
+                ask: TokenStream::new(),
+                is_given: false,
+            },
         }
     }
 
     fn unless(&self, step: TokenStream) -> TokenStream {
         let bypass = local("__bypass");
-        if self.is_given { quote!(if !#bypass { #step }) } else { step }
+        if self.is_given {
+            quote!(if !#bypass { #step })
+        } else {
+            step
+        }
     }
 
     fn load(&self, function: &Function) -> TokenStream {
         let (load, bypass, await_) = (local("__load"), local("__bypass"), function.await_());
         let closure = body(function, &quote!(move));
-        let turn_back = self.is_given.then(|| quote!(if #bypass { return #load() #await_; }));
+        let turn_back = self
+            .is_given
+            .then(|| quote!(if #bypass { return #load() #await_; }));
         quote! {
             let #load = #closure;
             #turn_back

@@ -2,7 +2,7 @@
 //! asks for all of them.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
 use syn::{GenericParam, Generics, Lifetime, Type};
@@ -26,8 +26,10 @@ impl Unit<'_> {
         let library = &self.function.library;
         let (lints, visibility) = (super::all_lints(), &self.function.item.vis);
         let conditions = &self.attributes.conditions;
-        let missing: Vec<TokenStream> =
-            self.used().map(|_| quote!(#library::__private::Missing)).collect();
+        let missing: Vec<TokenStream> = self
+            .used()
+            .map(|_| quote!(#library::__private::Missing))
+            .collect();
         let (name, this) = (self.hidden("parts"), self.this_parameter());
         let each = (0..missing.len()).map(|at| self.part(at));
         let target = self.target();
@@ -43,7 +45,9 @@ impl Unit<'_> {
 
     fn part(&self, position: usize) -> TokenStream {
         let library = &self.function.library;
-        let Some(argument) = self.used().nth(position) else { return TokenStream::new() };
+        let Some(argument) = self.used().nth(position) else {
+            return TokenStream::new();
+        };
         let (lints, visibility) = (super::all_lints(), &self.function.item.vis);
         let conditions = &self.attributes.conditions;
         let name = self.hidden(&format!("part_{}", argument.ident.unraw()));
@@ -98,14 +102,14 @@ impl Unit<'_> {
             let mut pointee = Pointee::new(argument, at, &self.function.item.sig.generics);
             all.params.extend(pointee.invented.drain(..));
             let (ty, ident) = (&pointee.ty, &argument.ident);
-            let part = format_ident!("__P{at}");
+            let span = tokens::placed(ident.span());
+            let part = format_ident!("__P{at}", span = span);
+            let given = self.function.private_at(span, "Given");
             // The compiler shows this bound when the part is missing, so it stands at the argument.
-            all.params.push(syn::parse_quote_spanned! {ident.span()=>
-                #part: #library::__private::Given<'__larder, #ty>
-            });
-            binds.push(quote_spanned! {ident.span()=>
-                let #ident: &'__larder #ty = #library::__private::Given::given(#ident);
-            });
+            let lifetime = part_lifetime();
+            all.params
+                .push(syn::parse_quote_spanned!(span=> #part: #given<#lifetime, #ty>));
+            binds.push(quote!(let #ident: &#lifetime #ty = #given::given(#ident);));
             parts.push((ident, part));
         }
         let (idents, types): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
@@ -114,7 +118,10 @@ impl Unit<'_> {
         let key = self.hidden("key");
         let turbofish = generics::turbofish(&self.key_generics());
         let receiver = self.function.self_token().map(|token| quote!(#token,));
-        let kept: Vec<_> = idents.iter().map(|ident| format_ident!("__ref_{}", ident.unraw())).collect();
+        let kept: Vec<_> = idents
+            .iter()
+            .map(|ident| format_ident!("__ref_{}", ident.unraw()))
+            .collect();
         quote! {
             #(#conditions)*
             #lints
@@ -147,11 +154,17 @@ struct Pointee {
 
 impl Pointee {
     fn new(argument: &Argument, position: usize, declared: &Generics) -> Self {
-        let mut namer = Namer { position, invented: Vec::new() };
+        let mut namer = Namer {
+            position,
+            invented: Vec::new(),
+        };
         let mut ty = argument.pointee().clone();
         namer.visit_type_mut(&mut ty);
         tokens::bind_lifetimes(&mut ty, &generics::lifetimes(declared), &part_lifetime());
-        Self { ty, invented: namer.invented }
+        Self {
+            ty,
+            invented: namer.invented,
+        }
     }
 
     fn generics(&self, all: &Generics) -> Generics {
@@ -188,7 +201,8 @@ impl VisitMut for Namer {
             let name = format_ident!("__I{}_{}", self.position, self.invented.len());
             let bounds = &found.bounds;
             let lifetime = part_lifetime();
-            self.invented.push(syn::parse_quote!(#name: #lifetime + #bounds));
+            self.invented
+                .push(syn::parse_quote!(#name: #lifetime + #bounds));
             *ty = syn::parse_quote!(#name);
         }
     }

@@ -1,14 +1,14 @@
 //! What the user's function, and every method of its handle, begin with: the cache and the key.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{Unit, local};
+use super::{Unit, local, local_at};
 use crate::generics;
 use crate::key::View;
 use crate::model::{Held, Taken};
-use crate::tokens::{mention, names};
+use crate::tokens::{mention, names, placed};
 
 impl Unit<'_> {
     /// Statements that bind `__cache` to a reference to the cache.
@@ -36,23 +36,30 @@ impl Unit<'_> {
                 && mention(expression, ident);
             value.then(|| quote!(let #ident = ::core::clone::Clone::clone(#ident);))
         });
-        let copy = self.cache_may_move().then(|| {
-            quote!(let #cache = &::core::clone::Clone::clone(#cache);)
-        });
-        let as_cache = self.function.private_at(expression.span(), "as_cache");
+        let copy = self
+            .cache_may_move()
+            .then(|| quote!(let #cache = &::core::clone::Clone::clone(#cache);));
+        let span = placed(expression.span());
+        let as_cache = self.function.private_at(span, "as_cache");
+        let named = local_at("__place", span);
+        let as_cache = quote_spanned!(span=> #as_cache(#named));
         quote! {
             #(#values)*
             let #place = &(#expression);
-            let #cache: &#library::Cache = #as_cache(#place);
+            let #cache: &#library::Cache = #as_cache;
             #copy
         }
     }
 
     /// Whether the cache is borrowed from something that the call of the body moves.
     fn cache_may_move(&self) -> bool {
-        let Some(expression) = &self.args.cache else { return false };
-        let of_self = !matches!(self.function.receiver, None | Some(Taken::Shared | Taken::SharedPointer))
-            && names(quote!(#expression), "self");
+        let Some(expression) = &self.args.cache else {
+            return false;
+        };
+        let of_self = !matches!(
+            self.function.receiver,
+            None | Some(Taken::Shared | Taken::SharedPointer)
+        ) && names(quote!(#expression), "self");
         let of_argument = |argument: &crate::model::Argument| {
             !matches!(argument.held, Held::Shared(_)) && mention(expression, &argument.ident)
         };
@@ -84,7 +91,9 @@ impl Unit<'_> {
             let (ident, pointee) = (&argument.ident, argument.pointee());
             quote!(#ident: &#pointee)
         });
-        let render = self.key.render(self.function, View::References, &quote!(#cache));
+        let render = self
+            .key
+            .render(self.function, View::References, &quote!(#cache));
         quote! {
             #(#conditions)*
             #lints

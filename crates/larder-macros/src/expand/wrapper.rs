@@ -2,9 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::spanned::Spanned;
 
 use super::{Unit, background, local, without_attributes};
 use crate::key::View;
+use crate::tokens::{placed, spanned};
 
 /// Input:
 ///
@@ -17,7 +19,8 @@ use crate::key::View;
 ///
 /// ```text
 /// async fn user(id: u64) -> io::Result<User> {
-///     let __cache: &::larder::Cache = ::larder::__private::default_cache();
+///     let __place = ::larder::__private::default_cache();
+///     let __cache: &::larder::Cache = &__place;
 ///     let __key = user::__key(__cache, &id);
 ///     match ::larder::__private::hit::<AsResult, io::Result<User>>(__cache, user::__site(), &__key) {
 ///         Hit::Value(value) => return value,
@@ -36,18 +39,19 @@ pub(super) fn function(unit: &Unit<'_>) -> TokenStream {
     let bind_cache = unit.bind_cache(View::Signature);
     let bypass = unit.bypass();
     let render = unit.key_call();
-    let hit = unit.hit(&background::refresh(unit));
+    let hit = unit.hit(&background::arm(unit));
     let (owner, fill) = (unit.owner(), unit.hidden("fill"));
     let mode = quote!(#library::__private::Mode::Foreground);
+    let span = placed(function.output.span());
     let load = unit.call(
-        &quote!(#owner::#fill),
+        &spanned(quote!(#owner::#fill), span),
         function.self_token().as_ref(),
         &[quote!(#cache), quote!(#key), mode],
     );
     let load = unit.boxed(load);
     quote! {
         #(#attributes)*
-        #[allow(clippy::needless_return, clippy::redundant_clone, clippy::clone_on_copy)]
+        #[allow(clippy::needless_return, clippy::used_underscore_binding)]
         #visibility #signature {
             #bind_cache
             #bypass
@@ -63,7 +67,11 @@ impl Unit<'_> {
     fn bypass(&self) -> Option<TokenStream> {
         let condition = self.args.bypass.as_ref()?;
         let (owner, uncached) = (self.owner(), self.uncached());
-        let call = self.call(&quote!(#owner::#uncached), self.function.self_token().as_ref(), &[]);
+        let call = self.call(
+            &quote!(#owner::#uncached),
+            self.function.self_token().as_ref(),
+            &[],
+        );
         let call = self.boxed(call);
         Some(quote!(if #condition { return #call; }))
     }
@@ -72,15 +80,23 @@ impl Unit<'_> {
     fn hit(&self, refresh: &TokenStream) -> TokenStream {
         let library = &self.function.library;
         let (owner, site) = (self.owner(), self.hidden("site"));
-        self.hit_at(&quote!(#owner::#site()), &quote!(#library::__private::Hit), refresh)
+        self.hit_at(
+            &quote!(#owner::#site()),
+            &quote!(#library::__private::Hit),
+            refresh,
+        )
     }
 
-    pub(super) fn hit_at(&self, site: &TokenStream, hit: &TokenStream, refresh: &TokenStream) -> TokenStream {
-        let library = &self.function.library;
-        let (shape, output) = (self.function.shape_type(), &self.function.output);
+    pub(super) fn hit_at(
+        &self,
+        site: &TokenStream,
+        hit: &TokenStream,
+        refresh: &TokenStream,
+    ) -> TokenStream {
         let (cache, key, value) = (local("__cache"), local("__key"), local("__value"));
+        let ask = self.typed_call("hit", &TokenStream::new(), &quote!(#cache, #site, &#key));
         quote! {
-            match #library::__private::hit::<#shape, #output>(#cache, #site, &#key) {
+            match #ask {
                 #hit::Value(#value) => return #value,
                 #refresh
                 #hit::Miss => {}

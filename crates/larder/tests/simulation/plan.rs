@@ -1,0 +1,106 @@
+//! How one key's function is declared: a policy, tags, what is kept.
+
+use std::time::Duration;
+
+use larder::Policy;
+
+use crate::scene::Chance;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) policy: Policy,
+    /// The longest time that a value may be served after it was made.
+    pub(crate) keep: u64,
+    pub(crate) argument_tags: bool,
+    pub(crate) value_tags: bool,
+    /// `errors = ..`
+    pub(crate) errors: Option<Duration>,
+    /// `when`: values read at odd ticks are not kept.
+    pub(crate) only_even: bool,
+    pub(crate) share_errors: bool,
+}
+
+const FOREVER: u64 = u64::MAX;
+
+impl Plan {
+    pub(crate) fn new(chance: &mut Chance<'_>, observed: bool, argument_tags: bool) -> Self {
+        let ttl = chance.millis(&[5, 20, 40, 100]);
+        let (mut policy, mut keep) = strategy(chance, ttl);
+        if chance.one_in(4) && !matches!(keep, FOREVER) {
+            let more = chance.millis(&[20, 80]);
+            policy = policy.fail_safe(more).throttle(chance.millis(&[3, 30]));
+            keep = keep.max(nanos(ttl + more));
+        }
+        if chance.one_in(5) {
+            policy = policy.jitter("40%");
+        }
+        // Only an observer sees that a call waited too long, and may load beside the flight.
+        if observed && chance.one_in(3) {
+            policy = policy.wait(chance.millis(&[1, 8]));
+        } else {
+            // A lost wake-up must not be mended by the time limit.
+            policy = policy.wait("forever");
+        }
+        if chance.one_in(4) {
+            policy = policy.load_limit(chance.millis(&[2, 15]));
+        }
+        policy.check().expect("a policy without contradictions");
+        Self {
+            policy,
+            keep,
+            argument_tags,
+            value_tags: chance.one_in(3),
+            errors: chance.one_in(4).then(|| chance.millis(&[5, 30])),
+            only_even: chance.one_in(6),
+            share_errors: !chance.one_in(3),
+        }
+    }
+
+    pub(crate) fn tags_of_arguments(&self, key: usize) -> Vec<String> {
+        if self.argument_tags {
+            vec!["every".into(), format!("argument:{}", key % 2)]
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(crate) fn tags_of_value(&self, read: u64) -> Vec<String> {
+        if self.value_tags {
+            vec![format!("value:{}", read % 2)]
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(crate) fn tags(&self, key: usize, read: u64) -> Vec<String> {
+        let mut tags = self.tags_of_arguments(key);
+        tags.extend(self.tags_of_value(read));
+        tags
+    }
+
+    pub(crate) fn keeps(&self, read: u64) -> bool {
+        !self.only_even || read.is_multiple_of(2)
+    }
+}
+
+pub(crate) const TAGS: [&str; 5] = ["every", "argument:0", "argument:1", "value:0", "value:1"];
+
+fn strategy(chance: &mut Chance<'_>, ttl: Duration) -> (Policy, u64) {
+    let policy = Policy::new().ttl(ttl);
+    let stale = chance.millis(&[20, 60]);
+    match chance.below(9) {
+        0 => (policy.stale(stale), nanos(ttl + stale)),
+        1 => (policy.early(0.4), nanos(ttl)),
+        2 => (policy.early("auto"), nanos(ttl)),
+        3 => (policy.early(0.3).stale(stale), nanos(ttl + stale)),
+        4 => (policy.soft(0.5), nanos(ttl)),
+        5 => (policy.failover(), nanos(ttl)),
+        6 => (policy.hits(3).refresh_hits(1), nanos(ttl)),
+        7 => (Policy::new().ttl("forever").refresh_hits(2), FOREVER),
+        _ => (policy, nanos(ttl)),
+    }
+}
+
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("a short time")
+}

@@ -1,0 +1,9 @@
+use larder::cached;
+
+#[cached(ttl = "10m")]
+#[cached(ttl = "1h")]
+fn user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

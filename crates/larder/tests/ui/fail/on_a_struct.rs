@@ -1,0 +1,6 @@
+use larder::cached;
+
+#[cached(ttl = "10m")]
+struct Users;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(skip = [orgg], ttl = "10m")]
+fn user(org: &str, id: u64) -> u64 {
+    org.len() as u64 + id
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(key = "user:{name:lowr}", ttl = "10m")]
+fn user(name: &str) -> usize {
+    name.len()
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(ttl = true)]
+fn user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}
