@@ -81,9 +81,14 @@ impl Checked {
             Piece::Value(placeholder) => {
                 let stop = stop(placeholder);
                 match &placeholder.source {
-                    Source::Context(name) => quote_spanned! {span=>
+                    Source::Context(name) if placeholder.transforms.is_empty() => quote_spanned! {span=>
                         #library::__private::transform::context(&mut #buf, #stop, #name);
                     },
+                    Source::Context(name) => {
+                        let place = quote_spanned!(span=> #library::__private::transform::context_value(#name));
+                        let value = self.transformed(library, place, &placeholder.transforms);
+                        quote_spanned!(span=> #library::__private::key_part!(#buf, #stop, #value);)
+                    }
                     Source::Argument { name, fields } => {
                         let place = self.place(function, view, name, fields);
                         let value = self.transformed(library, place, &placeholder.transforms);
@@ -299,10 +304,16 @@ impl KeyModel {
             Origin::Template(template) => template.render(function, view, &buf),
             Origin::Arguments { .. } => self.render_arguments(function, view, &buf),
         };
+        let version = (version != 0).then(|| {
+            let text = format!("v{version}:");
+            quote!(#buf.literal(#text);)
+        });
+        // The cache's prefix comes last: until then the place of each piece is known when this is compiled.
         quote! {{
-            let mut #buf = #library::__private::KeyBuf::of(#cache, #version);
+            let mut #buf = #library::__private::KeyBuf::new();
+            #version
             #steps
-            #buf
+            #buf.within(#cache)
         }}
     }
 

@@ -5,7 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    AttrStyle, Attribute, FnArg, ItemFn, Pat, Path, Receiver, ReceiverKind, ReturnType, Type,
+    AttrStyle, Attribute, FnArg, GenericArgument, ItemFn, Pat, Path, PathArguments, Receiver,
+    ReceiverKind, ReturnType, Type,
 };
 
 use crate::args::{Args, Shape};
@@ -115,7 +116,21 @@ impl Function {
             Shape::Option => "AsOption",
             Shape::Plain => "AsPlain",
         };
-        self.private_at(self.output.span(), shape)
+        let shape = self.private_at(self.output.span(), shape);
+        if self.keeps_arc() {
+            let around = self.private_at(self.output.span(), "Arced");
+            return quote!(#around<#shape>);
+        }
+        shape
+    }
+
+    /// Whether what is kept is an `Arc` by its name.
+    fn keeps_arc(&self) -> bool {
+        match self.shape {
+            Shape::Result => first_argument(&self.output).is_some_and(is_arc),
+            Shape::Plain => is_arc(&self.output),
+            Shape::Option => false,
+        }
     }
 
     /// The name of something private that belongs to the function `user`: `__larder_user_site`.
@@ -288,4 +303,23 @@ fn as_allow(attribute: &Attribute) -> Option<Attribute> {
     let lints = &attribute.meta.require_list().ok()?.tokens;
     let allow = quote_spanned!(attribute.span()=> allow);
     Some(syn::parse_quote!(#[#allow(#lints)]))
+}
+
+fn is_arc(kept: &Type) -> bool {
+    matches!(kept, Type::Path(path) if path.qself.is_none()
+        && path.path.segments.last().is_some_and(|last| last.ident == "Arc" && !last.arguments.is_empty()))
+}
+
+/// The first type argument of the last segment: the `T` of a `Result<T, E>`.
+fn first_argument(output: &Type) -> Option<&Type> {
+    let Type::Path(path) = output else {
+        return None;
+    };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(first) => Some(first),
+        _ => None,
+    })
 }

@@ -12,21 +12,23 @@ use crate::explain::{Explain, explain};
 use crate::key::{Key, KeyBuf};
 use crate::runtime::BoxFuture;
 
-type KeyOf<'h, A> = Box<dyn Fn(&A) -> KeyBuf + Send + Sync + 'h>;
-type PutInto<'h, A, V> = Box<dyn Fn(&A, KeyBuf, V) -> Result<()> + Send + Sync + 'h>;
+type KeyAsync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + Send + Sync + 'h>;
+type KeySync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + 'h>;
+type PutAsync<'h, A, V> = Box<dyn Fn(&A, KeyBuf, V) -> Result<()> + Send + Sync + 'h>;
+type PutSync<'h, A, V> = Box<dyn Fn(&A, KeyBuf, V) -> Result<()> + 'h>;
 type FillAsync<'h, A, R> = Box<dyn Fn(KeyBuf, Mode, A) -> BoxFuture<'h, R> + Send + Sync + 'h>;
 type CallAsync<'h, A, R> = Box<dyn Fn(A) -> BoxFuture<'h, R> + Send + Sync + 'h>;
-type FillSync<'h, A, R> = Box<dyn Fn(KeyBuf, Mode, A) -> R + Send + Sync + 'h>;
-type CallSync<'h, A, R> = Box<dyn Fn(A) -> R + Send + Sync + 'h>;
+type FillSync<'h, A, R> = Box<dyn Fn(KeyBuf, Mode, A) -> R + 'h>;
+type CallSync<'h, A, R> = Box<dyn Fn(A) -> R + 'h>;
 
 macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident, $fill:ident, $call:ident, $filled:ty) => {
+    ($(#[$doc:meta])* $name:ident, [$key:ident, $put:ident, $fill:ident, $call:ident], $filled:ty, ($($bound:tt)*)) => {
         $(#[$doc])*
         pub struct $name<'h, A, R, S: Shape<R>> {
             cache: Cache,
             site: &'static Site,
-            key: KeyOf<'h, A>,
-            put: PutInto<'h, A, S::Value>,
+            key: $key<'h, A>,
+            put: $put<'h, A, S::Value>,
             source: Option<($fill<'h, A, R>, $call<'h, A, R>)>,
         }
 
@@ -39,10 +41,10 @@ macro_rules! handle {
             pub fn new(
                 cache: &Cache,
                 site: &'static Site,
-                key: impl Fn(&A) -> KeyBuf + Send + Sync + 'h,
-                put: impl Fn(&A, KeyBuf, S::Value) -> Result<()> + Send + Sync + 'h,
-                fill: impl Fn(KeyBuf, Mode, A) -> $filled + Send + Sync + 'h,
-                uncached: impl Fn(A) -> $filled + Send + Sync + 'h,
+                key: impl Fn(&A) -> KeyBuf $($bound)* + 'h,
+                put: impl Fn(&A, KeyBuf, S::Value) -> Result<()> $($bound)* + 'h,
+                fill: impl Fn(KeyBuf, Mode, A) -> $filled $($bound)* + 'h,
+                uncached: impl Fn(A) -> $filled $($bound)* + 'h,
             ) -> Self {
                 Self {
                     source: Some((Box::new(fill), Box::new(uncached))),
@@ -54,8 +56,8 @@ macro_rules! handle {
             pub fn keyed(
                 cache: &Cache,
                 site: &'static Site,
-                key: impl Fn(&A) -> KeyBuf + Send + Sync + 'h,
-                put: impl Fn(&A, KeyBuf, S::Value) -> Result<()> + Send + Sync + 'h,
+                key: impl Fn(&A) -> KeyBuf $($bound)* + 'h,
+                put: impl Fn(&A, KeyBuf, S::Value) -> Result<()> $($bound)* + 'h,
             ) -> Self {
                 Self {
                     cache: cache.clone(),
@@ -112,12 +114,12 @@ macro_rules! handle {
 
 handle!(
     /// The handle of a cached async method: `svc.user_cache().invalidate(7).await?`.
-    AsyncHandle, FillAsync, CallAsync, BoxFuture<'h, R>
+    AsyncHandle, [KeyAsync, PutAsync, FillAsync, CallAsync], BoxFuture<'h, R>, (+ Send + Sync)
 );
 
 handle!(
     /// The handle of a cached sync method: `svc.user_cache().invalidate(7)?`.
-    SyncHandle, FillSync, CallSync, R
+    SyncHandle, [KeySync, PutSync, FillSync, CallSync], R, ()
 );
 
 macro_rules! methods {

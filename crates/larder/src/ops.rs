@@ -8,6 +8,7 @@ use crate::cache::{Cache, When};
 use crate::detect::Source;
 use crate::engine::{Cacheable, DIRECT};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
 use crate::explain::{self, Explain};
 use crate::key::{Key, KeyBuf};
 use crate::policy::{IntoSpan, Span};
@@ -361,11 +362,13 @@ impl Cache {
 
     /// Forgets everything and refuses all further direct operations. Cached functions go on without a cache.
     pub async fn close(&self) {
-        self.inner.remove_selected(&Selector::All);
-        self.inner
-            .closed
-            .store(true, std::sync::atomic::Ordering::Release);
+        let closed = &self.inner.closed;
+        closed.store(true, std::sync::atomic::Ordering::Release);
+        // First, so that nothing is stored after the end by a load that is under way.
         self.inner.switch.turn_off(Operations::ALL);
+        self.inner.remove_all();
+        let selector = &Selector::All;
+        self.inner.tell(|| Event::Invalidated { selector });
     }
 }
 

@@ -92,6 +92,9 @@ impl Inner {
 
     /// [`remove`](Self::remove) by rendered key, told as an invalidation.
     pub(crate) fn remove_key(&self, key: &KeyBuf) -> bool {
+        if self.is_off(Operations::REMOVE) {
+            return false;
+        }
         let key = key.to_key();
         let removed = self.remove(&key);
         if self.observers.are_any() {
@@ -259,7 +262,8 @@ impl Inner {
         removed
     }
 
-    fn remove_all(&self) -> usize {
+    /// Removes everything, whatever is switched off; how many entries were alive.
+    pub(crate) fn remove_all(&self) -> usize {
         let revoke = || self.leases.revoke(|_| true);
         revoke();
         let drained = self.memory.drain();

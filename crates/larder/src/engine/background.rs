@@ -108,7 +108,8 @@ impl Ticket {
     }
 
     /// Reloads within a call that leads other keys too.
-    pub(super) fn into_lead(self) -> Lead {
+    pub(super) fn into_lead(mut self) -> Lead {
+        self.behind.lead.watch_for_loss();
         self.behind.lead
     }
 

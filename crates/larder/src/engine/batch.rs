@@ -6,10 +6,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::follow::{Followed, deadline};
-use super::lead::Call;
+use super::lead::{Call, Kept};
 use super::{AsResult, Cacheable, Hit, LOADING, Lead, Planned, Share, hit};
 use crate::cache::{Cache, Inner};
-use crate::error::Result;
+use crate::detect::Source;
+use crate::error::{Error, Result};
 use crate::flight::{Flight, Landing, Led};
 use crate::lease::Joined;
 use crate::runtime::Timestamp;
@@ -31,8 +32,14 @@ pub(crate) struct Joining {
 
 /// The keys that this call loads.
 pub(crate) struct Leads {
-    leads: Vec<(String, Lead)>,
+    leads: Vec<Leading>,
     began: Timestamp,
+}
+
+struct Leading {
+    key: String,
+    lead: Lead,
+    kept: Option<Kept>,
 }
 
 /// A key that another call loads.
@@ -70,7 +77,11 @@ impl<'a> Batch<'a> {
                 Hit::Value(Ok(value)) => drop(found.insert(key, value)),
                 Hit::Refresh(Ok(value), ticket) => {
                     found.insert(key.clone(), value);
-                    leads.push((key, ticket.into_lead()));
+                    leads.push(Leading {
+                        key,
+                        lead: ticket.into_lead(),
+                        kept: None,
+                    });
                 }
                 _ => missing.push(key),
             }
@@ -101,7 +112,11 @@ impl<'a> Batch<'a> {
                     let mut lead = Lead::new(self.inner, lease, flight);
                     match call.filled_meanwhile::<AsResult, Result<V>>(&mut lead) {
                         Some(Ok(value)) => drop(found.insert(key.clone(), value)),
-                        _ => leads.push((key.clone(), lead)),
+                        _ => leads.push(Leading {
+                            key: key.clone(),
+                            lead,
+                            kept: call.kept_before(self.inner.clock.now()),
+                        }),
                     }
                 }
                 Joined::Follow(flight) => follows.push(Following {
@@ -121,17 +136,57 @@ impl<'a> Batch<'a> {
     /// Stores what was loaded and lands every flight of this call.
     pub(crate) fn fill<V: Cacheable>(&self, leads: Leads, loaded: &mut HashMap<String, V>) {
         let took = self.inner.clock.now().since(leads.began);
-        let wanted: HashSet<&String> = leads.leads.iter().map(|(key, _)| key).collect();
+        let wanted: HashSet<&String> = leads.leads.iter().map(|l| &l.key).collect();
         // A loader may answer more than it was asked for; nothing is known of what it was not asked for.
         loaded.retain(|key, _| wanted.contains(key));
         drop(wanted);
-        for (key, mut lead) in leads.leads {
+        for Leading { key, mut lead, .. } in leads.leads {
             let call = self.call(&key);
             match loaded.get(&key) {
-                Some(value) => call.conclude::<AsResult, Result<V>>(&mut lead, value, took, |_| {}),
+                Some(value) => {
+                    call.conclude::<AsResult, Result<V>>(&mut lead, value, took, |_| {});
+                    call.detected(Source::Loaded, None);
+                }
                 None => lead.land(Landing::Retry),
             }
         }
+    }
+
+    /// The load failed: takes what was kept for this case.
+    ///
+    /// # Errors
+    /// The failure, when a key is left with nothing.
+    pub(crate) fn fail<V: Cacheable>(
+        &self,
+        leads: Leads,
+        error: Error,
+        found: &mut HashMap<String, V>,
+    ) -> Result<()> {
+        let took = self.inner.clock.now().since(leads.began);
+        let share = Share::by_clone();
+        let mut outcome = Ok(());
+        for Leading {
+            key,
+            mut lead,
+            kept,
+        } in leads.leads
+        {
+            let call = self.call(&key);
+            call.failed(took);
+            // What is only reloaded has been taken already; its lead tells of the loss when it is dropped.
+            if found.contains_key(&key) {
+                continue;
+            }
+            let kept = call.still_kept::<V>(&lead, kept);
+            if let Some(value) = call.fall_back(&mut lead, kept.as_ref()) {
+                found.insert(key, value);
+                continue;
+            }
+            lead.land(Landing::Failed((share.pack)(&error)));
+            call.detected(Source::Failed, None);
+            outcome = Err(error.clone());
+        }
+        outcome
     }
 
     /// Waits for the other loads; gives back the keys whose load came to nothing.
@@ -196,12 +251,12 @@ impl Leads {
     }
 
     pub(crate) fn bare_keys(&self) -> Vec<String> {
-        self.leads.iter().map(|(key, _)| key.clone()).collect()
+        self.leads.iter().map(|l| l.key.clone()).collect()
     }
 
     /// Runs the loader as the leader of all its keys.
     pub(crate) async fn load<F: Future>(&self, load: F) -> F::Output {
-        let flights: Vec<&Flight> = self.leads.iter().map(|(_, lead)| &*lead.flight).collect();
+        let flights: Vec<&Flight> = self.leads.iter().map(|l| &*l.lead.flight).collect();
         Led::new(&flights, load).run().await
     }
 }

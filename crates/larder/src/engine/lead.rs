@@ -86,6 +86,9 @@ pub(super) struct Call<'a> {
     pub(super) plan: Planned,
 }
 
+/// The entry before a load, and what the clock said of it then.
+pub(super) type Kept = (Verdict, Slot);
+
 /// What becomes of the answer besides being returned.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
@@ -129,10 +132,8 @@ impl Call<'_> {
         F: Future<Output = R>,
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
-        // Before the source runs: a failure may want it when eviction has taken it meanwhile.
         let began = self.inner.clock.now();
-        let kept = self.inner.memory.peek(&self.key);
-        let kept = kept.map(|slot| (slot.verdict(began), slot));
+        let kept = self.kept_before(began);
         let flight = Arc::clone(&lead.flight);
         let output = Led::new(&[&flight], async move { load().await })
             .run()
@@ -200,7 +201,7 @@ impl Call<'_> {
         self.inner.tell(|| Event::Loaded { key, took });
     }
 
-    fn failed(&self, took: Duration) {
+    pub(super) fn failed(&self, took: Duration) {
         self.count(Counter::Loads, 1);
         self.count(Counter::LoadNanos, nanos(took));
         self.count(Counter::LoadFailures, 1);
@@ -257,7 +258,7 @@ impl Call<'_> {
     fn fail<S, R, T>(
         &self,
         mut lead: Lead,
-        kept: Option<(Verdict, Slot)>,
+        kept: Option<Kept>,
         share: Option<Share<S::Error>>,
         error: S::Error,
         took: Duration,
@@ -270,23 +271,8 @@ impl Call<'_> {
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
         self.failed(took);
-        let now = self.inner.clock.now();
-        let kept = kept.filter(|(_, slot)| {
-            !slot.is_other_than::<S::Value>()
-                && slot.verdict(now) != Verdict::Gone
-                && lead.entry_stands(slot)
-        });
-        if let Some((Verdict::Reload, slot)) = &kept
-            && !lead.watched
-            && let Some(value) = self.save::<S::Value>(slot)
-        {
-            let (kind, shared) = slot.shared();
-            lead.land(Landing::Value {
-                kind,
-                value: shared,
-                tags: slot.tags().into(),
-                as_of: lead.lease.as_of,
-            });
+        let kept = self.still_kept::<S::Value>(&lead, kept);
+        if let Some(value) = self.fall_back::<S::Value>(&mut lead, kept.as_ref()) {
             return S::value(value);
         }
         let (settled, failure) =
@@ -310,6 +296,42 @@ impl Call<'_> {
         }
         self.detected(Source::Failed, None);
         S::error(error)
+    }
+
+    /// Taken before the source runs: a failure may want it when eviction has taken it meanwhile.
+    pub(super) fn kept_before(&self, began: Timestamp) -> Option<Kept> {
+        let slot = self.inner.memory.peek(&self.key)?;
+        Some((slot.verdict(began), slot))
+    }
+
+    /// What of it can still be given.
+    pub(super) fn still_kept<V: Cacheable>(&self, lead: &Lead, kept: Option<Kept>) -> Option<Kept> {
+        let now = self.inner.clock.now();
+        kept.filter(|(_, slot)| {
+            !slot.is_other_than::<V>()
+                && slot.verdict(now) != Verdict::Gone
+                && lead.entry_stands(slot)
+        })
+    }
+
+    /// Lands a load that failed with what was kept for this case.
+    pub(super) fn fall_back<V: Cacheable>(
+        &self,
+        lead: &mut Lead,
+        kept: Option<&Kept>,
+    ) -> Option<V> {
+        let Some((Verdict::Reload, slot)) = kept.filter(|_| !lead.watched) else {
+            return None;
+        };
+        let value = self.save::<V>(slot)?;
+        let (kind, shared) = slot.shared();
+        lead.land(Landing::Value {
+            kind,
+            value: shared,
+            tags: slot.tags().into(),
+            as_of: lead.lease.as_of,
+        });
+        Some(value)
     }
 
     /// Serves a kept entry in place of a failure, and leaves its source alone for a while.

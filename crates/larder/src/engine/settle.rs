@@ -34,6 +34,15 @@ impl<T> Nullable for Option<T> {
     }
 }
 
+/// An error that can be kept.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept, so `errors` cannot be used here",
+    note = "a kept error must be `Clone + Send + Sync + 'static`: wrap it in an `Arc`, or keep what can be cloned of it"
+)]
+pub trait KeptError: Clone + Send + Sync + 'static {}
+
+impl<E: Clone + Send + Sync + 'static> KeptError for E {}
+
 /// One tag or several: what a closure over the value may give.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no tag",
@@ -128,7 +137,7 @@ impl<'a, V, E> Settle<'a, V, E> {
     /// Keeps errors too, for their own time.
     pub fn errors(&mut self, ttl: impl IntoSpan)
     where
-        E: Clone + Send + Sync + 'static,
+        E: KeptError,
     {
         let Err(error) = self.answer else {
             return;

@@ -11,7 +11,8 @@ use crate::entry::{Kind, Value};
 /// Splits a return type `R` into what is kept and what is a failure, and puts it together again.
 #[diagnostic::on_unimplemented(
     message = "`{R}` is not what its name says",
-    note = "a return type whose name ends in `Result` is read as a `Result`; if it is none, add `plain` to the attribute"
+    note = "a return type whose name ends in `Result` is read as a `Result`; if it is none, add `plain` to the attribute",
+    note = "an `Arc` is read as `std::sync::Arc`; give another kind another name in the signature"
 )]
 pub trait Shape<R> {
     /// What is kept.

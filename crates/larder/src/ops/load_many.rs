@@ -91,9 +91,10 @@ impl<'a, L> GetOrLoadMany<'a, L> {
                         batch.fill(leads, &mut loaded);
                         found.extend(loaded);
                     }
-                    // What is to be reloaded is there; only what is not needs the load to succeed.
-                    Err(_) if missing.is_empty() => return Ok(found),
-                    Err(error) => return Err(source_error(cache, &missing, error)),
+                    Err(error) => {
+                        let error = source_error(cache, &missing, error);
+                        batch.fail(leads, error, &mut found)?;
+                    }
                 }
             }
             missing = batch.follow(follows, &mut found).await?;
