@@ -72,7 +72,11 @@ fn decode(value: &str) -> Result<String> {
             bytes.push(*first);
             continue;
         }
-        let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok());
+        // `from_str_radix` alone would take a sign for a digit.
+        let hex = tail
+            .get(..2)
+            .filter(|h| h.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|h| std::str::from_utf8(h).ok());
         let Some(byte) = hex.and_then(|h| u8::from_str_radix(h, 16).ok()) else {
             return Err(bad(format!("`{value}`: after `%` two hex digits are due")));
         };

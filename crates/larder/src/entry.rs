@@ -3,12 +3,12 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::key::Key;
 use crate::policy::{Deadlines, Policy, Span, Verdict};
 use crate::runtime::{Timestamp, nanos};
+use crate::shim::atomic::{AtomicU32, AtomicU64, Ordering};
 
 mod value;
 
@@ -80,11 +80,19 @@ impl Slot {
         self.extra.is_none()
     }
 
+    /// Whether its hits are counted against a budget.
+    #[inline]
+    pub(crate) fn is_counted(&self) -> bool {
+        self.extra()
+            .is_some_and(|extra| extra.hits > 0 || extra.refresh_hits > 0)
+    }
+
     #[inline]
     pub(crate) fn fresh_until(&self) -> u64 {
         self.fresh_until & !KIND_BITS
     }
 
+    #[inline]
     pub(crate) fn extra(&self) -> Option<&Extra> {
         self.extra.as_deref()
     }

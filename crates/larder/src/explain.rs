@@ -155,8 +155,15 @@ impl Explain {
                 }
                 None => "hit: the entry is fresh".into(),
             },
+            Next::HitAndRefresh if entry.is_some_and(|e| e.now < e.deadlines.refresh_at) => {
+                "hit, with a reload behind: the entry has had its `refresh_hits`".into()
+            }
             Next::HitAndRefresh => {
                 "hit, with a reload behind: the entry is past `refresh_at`".into()
+            }
+            Next::LoadOrSave if entry.is_some_and(|e| e.now < e.deadlines.stale_until) => {
+                "load: the hits of the entry are used up; it is served only if the load fails"
+                    .into()
             }
             Next::LoadOrSave => {
                 "load: the entry is past `stale_until`; it is served only if the load fails".into()

@@ -12,10 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
-
 use crate::entry::{Kind, Value};
 use crate::key::Key;
+use crate::shim::{Mutex, thread_local};
 
 /// How a flight ended for those who waited.
 #[derive(Clone, Debug)]
@@ -136,7 +135,7 @@ thread_local! {
 }
 
 /// Which leaders wait for which flights. Only loads inside loads are in it, so it is nearly always empty.
-static WAITS: Mutex<Option<HashMap<u64, Vec<u64>>>> = Mutex::new(None);
+static WAITS: parking_lot::Mutex<Option<HashMap<u64, Vec<u64>>>> = parking_lot::Mutex::new(None);
 
 /// Polls a source as the leader of a flight, so that a call for its own key is noticed.
 pub(crate) struct Led<F> {
@@ -159,7 +158,7 @@ struct Pop(usize);
 
 impl Drop for Pop {
     fn drop(&mut self) {
-        LEADING.with_borrow_mut(|leading| leading.truncate(self.0));
+        LEADING.with(|leading| leading.borrow_mut().truncate(self.0));
     }
 }
 
@@ -167,7 +166,8 @@ impl<F: Future> Led<F> {
     pub(crate) async fn run(self) -> F::Output {
         let mut source = std::pin::pin!(self.source);
         std::future::poll_fn(|context| {
-            let _pop = LEADING.with_borrow_mut(|leading| {
+            let _pop = LEADING.with(|leading| {
+                let mut leading = leading.borrow_mut();
                 let before = leading.len();
                 leading.extend(&self.flights);
                 Pop(before)
@@ -180,7 +180,7 @@ impl<F: Future> Led<F> {
 
 /// Whether this very task or thread leads `flight`.
 pub(crate) fn is_led_here(flight: &Flight) -> bool {
-    LEADING.with_borrow(|leading| leading.contains(&flight.id))
+    LEADING.with(|leading| leading.borrow().contains(&flight.id))
 }
 
 /// Edges "these loads wait for that flight", taken back when dropped.
@@ -195,7 +195,7 @@ impl Waiting {
     /// # Errors
     /// `Err` when that closes a circle: the flight's leader waits, directly or through others, for a load of this task.
     pub(crate) fn note(flight: &Flight) -> Result<Option<Self>, ()> {
-        let led = LEADING.with_borrow(Clone::clone);
+        let led = LEADING.with(|leading| leading.borrow().clone());
         if led.is_empty() {
             return Ok(None);
         }

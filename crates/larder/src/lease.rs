@@ -12,10 +12,10 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::flight::Flight;
 use crate::key::Key;
+use crate::shim::{Mutex, MutexGuard};
 
 const SHARDS: usize = 64;
 

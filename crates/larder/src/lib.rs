@@ -66,6 +66,7 @@ mod ops;
 mod policy;
 mod scope;
 mod selector;
+mod shim;
 mod stats;
 mod switch;
 mod tag;

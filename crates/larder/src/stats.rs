@@ -1,10 +1,12 @@
 //! Lock-free counters, striped so that a hit touches a line that no other thread writes.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+
+use crate::shim::atomic::{AtomicU64, Ordering};
+use crate::shim::thread_local;
 
 /// What is counted. The order is the order of the counters in memory: what a hit counts comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,18 +104,20 @@ const UNSEATED: usize = usize::MAX;
 
 thread_local! {
     static SEAT: Cell<usize> = const { Cell::new(UNSEATED) };
-    static LEAVE: Leave = const { Leave };
+    static LEAVE: Leave = const { Leave(Cell::new(UNSEATED)) };
 }
 
 /// Seats that threads have left. Giving one on through the lock orders the leaver's writes before the next one's.
 static FREE: Mutex<(usize, Vec<usize>)> = Mutex::new((0, Vec::new()));
 
-struct Leave;
+/// Gives its thread's seat back.
+struct Leave(Cell<usize>);
 
 impl Drop for Leave {
     fn drop(&mut self) {
         // What this thread still counts after this goes to the shared stripe.
-        let seat = SEAT.replace(STRIPES);
+        let _ = SEAT.try_with(|seat| seat.set(STRIPES));
+        let seat = self.0.get();
         if seat < STRIPES {
             FREE.lock().1.push(seat);
         }
@@ -123,24 +127,25 @@ impl Drop for Leave {
 /// This thread's own stripe; past the last one when there are more threads than stripes.
 #[inline]
 fn seat() -> usize {
-    let seat = SEAT.get();
+    let seat = SEAT.with(Cell::get);
     if seat == UNSEATED { take_seat() } else { seat }
 }
 
 #[cold]
 fn take_seat() -> usize {
     // Registers the destructor that gives the seat back; while a thread ends there is none to register.
-    if LEAVE.try_with(|_| ()).is_err() {
-        SEAT.set(STRIPES);
-        return STRIPES;
-    }
-    let mut free = FREE.lock();
-    let seat = free.1.pop().unwrap_or_else(|| {
-        let next = free.0.min(STRIPES);
-        free.0 = (next + 1).min(STRIPES);
-        next
-    });
-    SEAT.set(seat);
+    let take = |leave: &Leave| {
+        let mut free = FREE.lock();
+        let seat = free.1.pop().unwrap_or_else(|| {
+            let next = free.0.min(STRIPES);
+            free.0 = (next + 1).min(STRIPES);
+            next
+        });
+        leave.0.set(seat);
+        seat
+    };
+    let seat = LEAVE.try_with(take).unwrap_or(STRIPES);
+    SEAT.with(|own| own.set(seat));
     seat
 }
 

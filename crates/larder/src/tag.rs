@@ -6,13 +6,13 @@
 //! epoch stands where the entry last saw it, one comparison says so.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::fast::RandomState;
-use parking_lot::RwLock;
 
 use crate::entry::{Extra, Slot};
 use crate::key::Key;
+use crate::shim::RwLock;
+use crate::shim::atomic::{AtomicU64, Ordering};
 
 /// How many forgotten tags are remembered one by one. Past that the older half is forgotten together: entries that
 /// were last checked before it count as forgotten too, which costs loads, never truth.
@@ -61,11 +61,14 @@ impl Tags {
         }
     }
 
+    #[inline]
     fn stand_for(&self, extra: &Extra) -> bool {
         let as_of = extra.as_of.load(Ordering::Acquire);
-        if as_of == self.epoch() {
-            return true;
-        }
+        as_of == self.epoch() || self.stand_anew(extra, as_of)
+    }
+
+    #[cold]
+    fn stand_anew(&self, extra: &Extra, as_of: u64) -> bool {
         let forgotten = self.forgotten.read();
         let alive = forgotten.none_since(&extra.tags, as_of);
         if alive {

@@ -42,7 +42,8 @@ where
         count(inner, site, Counter::Misses);
         return Hit::Miss;
     };
-    if !slot.is_plain() || !inner.clock.is_before(slot.fresh_until()) {
+    let alive = slot.is_plain() || (!slot.is_counted() && inner.tags.stand(&slot));
+    if !alive || !inner.clock.is_before(slot.fresh_until()) {
         return judged::<S, R>(cache, site, key.clone(), slot);
     }
     let (kind, value) = slot.into_shared();

@@ -5,7 +5,9 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+
+use crate::shim::thread::{self, Thread};
+use crate::shim::thread_local;
 
 struct Unpark(Thread);
 
@@ -34,12 +36,12 @@ pub(crate) struct Instead(Option<Arc<dyn InsteadOfParking>>);
 
 /// Has this thread drive futures so, instead of parking.
 pub(crate) fn instead_of_parking(instead: Arc<dyn InsteadOfParking>) -> Instead {
-    Instead(INSTEAD.replace(Some(instead)))
+    Instead(INSTEAD.with(|before| before.replace(Some(instead))))
 }
 
 impl Drop for Instead {
     fn drop(&mut self) {
-        INSTEAD.set(self.0.take());
+        INSTEAD.with(|instead| instead.replace(self.0.take()));
     }
 }
 
@@ -51,7 +53,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
     }
     let mut future = pin!(future);
-    if let Some(instead) = INSTEAD.with_borrow(Clone::clone) {
+    if let Some(instead) = INSTEAD.with(|instead| instead.borrow().clone()) {
         let mut output = None;
         instead.drive(pin!(async { output = Some(future.await) }));
         return output.expect("a future that was driven to its end has an output");
