@@ -305,9 +305,28 @@ fn as_allow(attribute: &Attribute) -> Option<Attribute> {
     Some(syn::parse_quote!(#[#allow(#lints)]))
 }
 
+/// What of the standard library has no size: an `Arc` of it is kept as it is.
+const UNSIZED: [&str; 4] = ["str", "Path", "OsStr", "CStr"];
+
 fn is_arc(kept: &Type) -> bool {
-    matches!(kept, Type::Path(path) if path.qself.is_none()
-        && path.path.segments.last().is_some_and(|last| last.ident == "Arc" && !last.arguments.is_empty()))
+    let Type::Path(path) = kept else {
+        return false;
+    };
+    let is_arc = path
+        .path
+        .segments
+        .last()
+        .is_some_and(|last| last.ident == "Arc");
+    is_arc
+        && first_argument(kept).is_some_and(|target| match target {
+            Type::Path(target) => target
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| !UNSIZED.iter().any(|name| last.ident == *name)),
+            Type::Slice(_) | Type::TraitObject(_) => false,
+            _ => true,
+        })
 }
 
 /// The first type argument of the last segment: the `T` of a `Result<T, E>`.

@@ -24,7 +24,7 @@ pub(crate) use plan::Planned;
 pub use plan::{NotShared, Plan, Share, SharingOf};
 pub(crate) use put::{put, refused, store};
 pub use settle::{IntoTags, KeptError, Nullable, Settle};
-pub use shape::{Arced, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape};
+pub use shape::{ArcTarget, Arced, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape};
 
 use crate::stats::{Counters, Stats};
 

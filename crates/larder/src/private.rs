@@ -3,9 +3,9 @@
 use std::future::Future;
 
 pub use crate::engine::{
-    Arced, AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, KeptError, Mode,
-    NotResult, NotShared, Nullable, Plan, Settle, Shape, Share, SharingOf, Site, Ticket, fill,
-    fill_sync, hit,
+    ArcTarget, Arced, AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, KeptError,
+    Mode, NotResult, NotShared, Nullable, Plan, Settle, Shape, Share, SharingOf, Site, Ticket,
+    fill, fill_sync, hit,
 };
 
 pub use crate::entry::{Kind, Value};

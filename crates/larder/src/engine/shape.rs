@@ -140,9 +140,18 @@ impl<T> Shape<T> for AsPlain {
 #[derive(Clone, Copy, Debug)]
 pub struct Arced<S>(PhantomData<S>);
 
+/// What an [`Arc`] points to when it is kept.
+#[diagnostic::on_unimplemented(
+    message = "an `Arc<{Self}>` cannot be kept by what it points to",
+    note = "give the `Arc` another name in the signature (`use std::sync::Arc as Shared;`): then it is kept as it is"
+)]
+pub trait ArcTarget: Any + Send + Sync + Sized {}
+
+impl<T: Any + Send + Sync> ArcTarget for T {}
+
 macro_rules! arced {
     ([$($generics:ident),*] $shape:ident, $output:ty, $error:ty) => {
-        impl<T: Any + Send + Sync, $($generics),*> Shape<$output> for Arced<$shape> {
+        impl<T: ArcTarget + ?Sized, $($generics),*> Shape<$output> for Arced<$shape> {
             type Value = Arc<T>;
             type Error = $error;
 
