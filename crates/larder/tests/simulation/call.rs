@@ -56,6 +56,7 @@ struct Asking {
     scene: Arc<Scene>,
     begin: u64,
     asked: u64,
+    keys: Vec<usize>,
 }
 
 impl Asking {
@@ -67,6 +68,7 @@ impl Asking {
             scene: Arc::clone(scene),
             begin,
             asked: scene.now(),
+            keys: keys.to_vec(),
         }
     }
 
@@ -89,13 +91,17 @@ impl Asking {
     fn ended(&self, answer: &Result<Value, Boom>) {
         match answer {
             Ok(value) => self.given(value),
-            Err(boom) => self.scene.log().refused(boom, self.begin),
+            Err(boom) => self.refused(boom),
         }
+    }
+
+    fn refused(&self, boom: &Boom) {
+        self.scene.log().refused(boom, self.begin, &self.keys);
     }
 
     fn ended_with(&self, error: &larder::Error) {
         if let Some(boom) = error.source_as::<Boom>() {
-            self.scene.log().refused(boom, self.begin);
+            self.refused(boom);
         }
     }
 }
@@ -351,7 +357,11 @@ async fn batch(
     first: usize,
     joined: Joined,
 ) -> Result<HashMap<String, Value>, Boom> {
+    let asked = wanted.len() as u64;
     let loaded = load(Arc::clone(&scene), context, wanted, Errors::Larder, joined).await;
+    if loaded.is_err() {
+        scene.log().loads += asked;
+    }
     let mut loaded = loaded?;
     if scene.chance().one_in(8) {
         loaded.pop();

@@ -25,14 +25,15 @@ pub(crate) struct Value {
 /// How a source fails.
 #[derive(Clone, Debug)]
 pub(crate) struct Boom {
-    pub(crate) key: usize,
+    /// All that was to be loaded.
+    pub(crate) keys: Vec<usize>,
     pub(crate) read: u64,
     pub(crate) tags: Vec<String>,
 }
 
 impl fmt::Display for Boom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the source of key {} failed", self.key)
+        write!(f, "the source of {:?} failed", self.keys)
     }
 }
 
@@ -338,17 +339,41 @@ impl Log {
         }
     }
 
-    /// The same for an error.
-    pub(crate) fn refused(&mut self, boom: &Boom, begin: u64) {
-        self.stale(boom.key, boom.read, &boom.tags, begin);
+    /// The same for an error. A load of several keys fails for all of them, and this call joined it for one of `asked`.
+    pub(crate) fn refused(&mut self, boom: &Boom, begin: u64, asked: &[usize]) {
+        let shared: Vec<usize> = boom
+            .keys
+            .iter()
+            .copied()
+            .filter(|key| asked.contains(key))
+            .collect();
+        let is_stale = |key: &usize| {
+            self.forgotten_since(*key, boom.read, &boom.tags, begin)
+                .is_some()
+        };
+        if shared.iter().all(is_stale)
+            && let Some(key) = shared.first()
+        {
+            self.stale(*key, boom.read, &boom.tags, begin);
+        }
     }
 
-    fn stale(&mut self, key: usize, read: u64, tags: &[String], begin: u64) {
-        let stale = self.forgotten.iter().find(|forgotten| {
+    fn forgotten_since(
+        &self,
+        key: usize,
+        read: u64,
+        tags: &[String],
+        begin: u64,
+    ) -> Option<&Forgotten> {
+        self.forgotten.iter().find(|forgotten| {
             forgotten.acknowledged <= begin
                 && read < forgotten.from
                 && forgotten.what.covers(key, tags)
-        });
+        })
+    }
+
+    fn stale(&mut self, key: usize, read: u64, tags: &[String], begin: u64) {
+        let stale = self.forgotten_since(key, read, tags, begin);
         if let Some(forgotten) = stale.cloned() {
             self.fail(format!(
                 "call from {begin} was given what was read of {} at {read}, before {forgotten:?}",

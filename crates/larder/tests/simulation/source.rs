@@ -135,7 +135,7 @@ fn outcome(
         keys.iter().for_each(|key| log.failed(*key, errors));
         let key = keys[0];
         return Err(Boom {
-            key,
+            keys: keys.to_vec(),
             read,
             tags: scene.plans[key].tags_of_arguments(key),
         });
