@@ -20,6 +20,11 @@ fn steps() -> Vec<Step> {
             "test --package larder --locked --test simulation",
         )
         .cfg("larder_broken_flight"),
+        step(
+            "interleavings of threads",
+            "test --package larder --locked --test shuttle",
+        )
+        .cfg("shuttle"),
     ]
 }
 

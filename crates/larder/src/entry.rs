@@ -159,6 +159,11 @@ impl Slot {
         self.deadlines().keep_until
     }
 
+    /// Whether it holds an error of a source, of whatever type.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.kind().is_failure()
+    }
+
     /// Whether it holds a value, and that is no `V`.
     pub(crate) fn is_other_than<V: Any>(&self) -> bool {
         !self.value.is::<V>(self.kind())

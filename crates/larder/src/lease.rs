@@ -24,6 +24,9 @@ type Shard = HashMap<Key, Record, RandomState>;
 #[derive(Debug)]
 struct Record {
     generation: u64,
+    /// How many leases were given out, and the latest of them that was filled under.
+    leased: u64,
+    filled: u64,
     /// Leases on this record; the last one to go takes it out.
     holders: u32,
     flight: Option<Arc<Flight>>,
@@ -40,6 +43,7 @@ pub(crate) struct Leases {
 pub(crate) struct Lease {
     pub(crate) key: Key,
     generation: u64,
+    order: u64,
     /// The tag epoch before the computation.
     pub(crate) as_of: u64,
     leases: Arc<Leases>,
@@ -82,9 +86,11 @@ impl Leases {
     fn lease(self: &Arc<Self>, locked: &mut Locked<'_>, key: &Key, as_of: u64) -> Lease {
         let record = locked.record(key);
         record.holders += 1;
+        record.leased += 1;
         Lease {
             key: key.clone(),
             generation: record.generation,
+            order: record.leased,
             as_of,
             leases: Arc::clone(self),
         }
@@ -175,6 +181,8 @@ impl Locked<'_> {
     fn record(&mut self, key: &Key) -> &mut Record {
         self.shard.entry(key.clone()).or_insert(Record {
             generation: 0,
+            leased: 0,
+            filled: 0,
             holders: 0,
             flight: None,
         })
@@ -194,6 +202,21 @@ impl Locked<'_> {
                 .shard
                 .get(&lease.key)
                 .is_some_and(|record| record.generation == lease.generation)
+    }
+
+    /// Whether an entry may be filled under the lease: it stands, and nobody filled who took theirs later. What is stored never goes back
+    /// to an older load.
+    pub(crate) fn may_fill(&self, lease: &Lease) -> bool {
+        let newest = self.shard.get(&lease.key).map(|record| record.filled);
+        let is_newest = newest.is_none_or(|filled| filled < lease.order);
+        self.holds(lease) && (cfg!(larder_broken_lease) || is_newest)
+    }
+
+    /// Notes that an entry is filled under the lease.
+    pub(crate) fn filled(&mut self, lease: &Lease) {
+        if let Some(record) = self.shard.get_mut(&lease.key) {
+            record.filled = record.filled.max(lease.order);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::cache::{Cache, When};
+use crate::cache::Cache;
 use crate::detect::Source;
 use crate::engine::{Cacheable, DIRECT};
 use crate::error::{Error, ErrorKind, Result};
@@ -235,9 +235,7 @@ impl Cache {
             .into_span()
             .map_err(|fault| crate::engine::refused("touch", &key, fault))?;
         let now = self.inner.clock.now();
-        Ok(self
-            .inner
-            .write(&key, When::Present, |found| Some(found?.with_ttl(ttl, now))))
+        Ok(self.inner.touch(&key, |found| found.with_ttl(ttl, now)))
     }
 
     /// Forgets a key; whether a live entry was there. Loads of it that are under way are returned to their callers and not stored.

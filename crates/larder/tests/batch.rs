@@ -54,7 +54,13 @@ impl Loader {
             let mut state = self.state.lock().unwrap();
             state.asked.push(keys.clone());
             let (leaves_out, adds) = (state.leaves_out, state.adds);
-            (state.offset, state.gate.clone(), state.fails, leaves_out, adds)
+            (
+                state.offset,
+                state.gate.clone(),
+                state.fails,
+                leaves_out,
+                adds,
+            )
         };
         async move {
             if let Some(gate) = gate {
@@ -66,7 +72,9 @@ impl Loader {
             let number = |key: &str| key.trim_start_matches("k:").parse::<u64>().unwrap();
             let keys = keys.into_iter().chain(adds.map(str::to_owned));
             let keys = keys.filter(|key| Some(key.as_str()) != leaves_out);
-            Ok(keys.map(|key| (key.clone(), number(&key) + offset)).collect())
+            Ok(keys
+                .map(|key| (key.clone(), number(&key) + offset))
+                .collect())
         }
     }
 }
@@ -110,13 +118,22 @@ impl Scene {
 }
 
 fn found(entries: &[(&str, u64)]) -> Found {
-    entries.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect()
+    entries
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), *value))
+        .collect()
 }
 
 #[test]
 fn only_what_is_missing_is_loaded_and_with_one_call() {
     let scene = Scene::new();
-    scene.cache.blocking().set("k:2", &20_u64).ttl("1m").wait().unwrap();
+    scene
+        .cache
+        .blocking()
+        .set("k:2", &20_u64)
+        .ttl("1m")
+        .wait()
+        .unwrap();
     let got = scene.get(&["k:1", "k:2", "k:3"]);
     assert_eq!(got, found(&[("k:1", 1), ("k:2", 20), ("k:3", 3)]));
     assert_eq!(scene.loader.asked(), [["k:1", "k:3"]]);
@@ -165,9 +182,18 @@ fn overlapping_batches_share_loads() {
     let second = scene.start(&["k:2", "k:3", "k:4"]);
     gate.open();
     scene.world.settle();
-    assert_eq!(first.value().unwrap(), found(&[("k:1", 1), ("k:2", 2), ("k:3", 3)]));
-    assert_eq!(second.value().unwrap(), found(&[("k:2", 2), ("k:3", 3), ("k:4", 4)]));
-    assert_eq!(scene.loader.asked(), [vec!["k:1", "k:2", "k:3"], vec!["k:4"]]);
+    assert_eq!(
+        first.value().unwrap(),
+        found(&[("k:1", 1), ("k:2", 2), ("k:3", 3)])
+    );
+    assert_eq!(
+        second.value().unwrap(),
+        found(&[("k:2", 2), ("k:3", 3), ("k:4", 4)])
+    );
+    assert_eq!(
+        scene.loader.asked(),
+        [vec!["k:1", "k:2", "k:3"], vec!["k:4"]]
+    );
     assert_eq!(scene.cache.stats().coalesced, 2);
 }
 
@@ -186,7 +212,11 @@ fn batches_that_overlap_in_a_circle_do_not_wait_for_ever() {
     assert!(calls.iter().all(|call| call.value().is_ok()));
     let mut asked: Vec<String> = scene.loader.asked().into_iter().flatten().collect();
     asked.sort();
-    assert_eq!(asked, ["k:1", "k:2", "k:3"], "each key once, whoever loads it");
+    assert_eq!(
+        asked,
+        ["k:1", "k:2", "k:3"],
+        "each key once, whoever loads it"
+    );
     assert_eq!(scene.log.count("waited too long"), 0);
 }
 
@@ -250,7 +280,11 @@ fn a_kept_value_stands_in_when_a_batch_fails() {
     assert_eq!(scene.get(&["k:1", "k:2"]), found(&[("k:1", 1), ("k:2", 2)]));
     assert_eq!(scene.log.count("saved"), 2);
     assert_eq!(scene.get(&["k:1", "k:2"]), found(&[("k:1", 1), ("k:2", 2)]));
-    assert_eq!(scene.loader.asked().len(), 2, "the throttle holds for it too");
+    assert_eq!(
+        scene.loader.asked().len(),
+        2,
+        "the throttle holds for it too"
+    );
 }
 
 #[test]
@@ -277,7 +311,10 @@ fn a_batch_waits_for_others_no_longer_than_its_policy_says() {
     scene.world.advance(secs(2) - millis(1));
     assert!(!follower.is_done());
     scene.world.advance(millis(1));
-    assert_eq!(follower.value().unwrap(), found(&[("k:1", 101), ("k:2", 102)]));
+    assert_eq!(
+        follower.value().unwrap(),
+        found(&[("k:1", 101), ("k:2", 102)])
+    );
     assert_eq!(scene.log.count("waited too long k:1"), 1);
 }
 
@@ -302,7 +339,11 @@ fn a_batch_past_the_switch_reads_nothing_that_is_there() {
     scene.cache.switch_off(Operations::READ);
     assert_eq!(scene.get(&["k:1"]), found(&[("k:1", 101)]));
     scene.cache.switch_on(Operations::READ);
-    assert_eq!(scene.get(&["k:1"]), found(&[("k:1", 101)]), "what it loaded was stored");
+    assert_eq!(
+        scene.get(&["k:1"]),
+        found(&[("k:1", 101)]),
+        "what it loaded was stored"
+    );
     scene.loader.change(|state| state.offset = 200);
     scene.cache.switch_off(Operations::WRITE);
     assert_eq!(scene.get(&["k:2"]), found(&[("k:2", 202)]));
@@ -315,10 +356,12 @@ fn a_batch_in_a_scope_that_invalidates_further_loads_all_anew() {
     assert_eq!(scene.get(&["k:1", "k:2"]), found(&[("k:1", 1), ("k:2", 2)]));
     scene.loader.change(|state| state.offset = 100);
     let (cache, loader) = (scene.cache.clone(), scene.loader.clone());
-    let got = scene.world.run(larder::scope().invalidate_further().wrap(async move {
-        let load = move |keys| loader.load(keys);
-        cache.get_or_load_many(["k:1", "k:2"], load).ttl("1m").await
-    }));
+    let got = scene
+        .world
+        .run(larder::scope().invalidate_further().wrap(async move {
+            let load = move |keys| loader.load(keys);
+            cache.get_or_load_many(["k:1", "k:2"], load).ttl("1m").await
+        }));
     assert_eq!(got.unwrap(), found(&[("k:1", 101), ("k:2", 102)]));
 }
 
@@ -331,12 +374,56 @@ fn a_stale_batch_is_served_and_reloaded_by_one_of_the_callers() {
     scene.loader.change(|state| state.offset = 100);
     let gate = scene.loader.hold();
     let claims = scene.start(&["k:1", "k:2"]);
-    assert_eq!(scene.get(&["k:1", "k:2"]), found(&[("k:1", 1), ("k:2", 2)]), "nobody else waits");
+    assert_eq!(
+        scene.get(&["k:1", "k:2"]),
+        found(&[("k:1", 1), ("k:2", 2)]),
+        "nobody else waits"
+    );
     gate.open();
     scene.world.settle();
-    assert_eq!(claims.value().unwrap(), found(&[("k:1", 101), ("k:2", 102)]));
-    assert_eq!(scene.get(&["k:1", "k:2"]), found(&[("k:1", 101), ("k:2", 102)]));
+    assert_eq!(
+        claims.value().unwrap(),
+        found(&[("k:1", 101), ("k:2", 102)])
+    );
+    assert_eq!(
+        scene.get(&["k:1", "k:2"]),
+        found(&[("k:1", 101), ("k:2", 102)])
+    );
     assert_eq!(scene.loader.asked().len(), 2);
+}
+
+#[test]
+fn who_waited_for_a_batch_that_failed_gets_its_error_without_another_call() {
+    let scene = Scene::new();
+    scene.loader.change(|state| state.fails = true);
+    let gate = scene.loader.hold();
+    let leader = scene.start(&["k:1", "k:2"]);
+    let follower = scene.start(&["k:2"]);
+    gate.open();
+    scene.world.settle();
+    for call in [leader, follower] {
+        let error = call.value().unwrap_err();
+        assert_eq!(error.source_as::<Oops>(), Some(&Oops("down")));
+    }
+    assert_eq!(scene.loader.asked().len(), 1);
+}
+
+#[test]
+fn of_a_failed_batch_what_is_stale_is_served_and_its_source_left_alone() {
+    let mut scene = Scene::new();
+    scene.policy = Policy::new().ttl("1m").stale("1h").throttle("30s");
+    assert_eq!(scene.get(&["k:1", "k:2"]), found(&[("k:1", 1), ("k:2", 2)]));
+    scene.world.advance(secs(60));
+    scene.loader.change(|state| state.fails = true);
+    for _ in 0..10 {
+        assert_eq!(scene.get(&["k:1", "k:2"]), found(&[("k:1", 1), ("k:2", 2)]));
+    }
+    assert_eq!(scene.loader.asked().len(), 2);
+    assert_eq!(scene.log.count("refresh failed"), 2);
+    assert!(
+        scene.start(&["k:1", "k:3"]).value().is_err(),
+        "nothing is kept of k:3"
+    );
 }
 
 #[test]
@@ -363,7 +450,11 @@ fn tags_and_a_prefix_of_the_cache_hold_for_a_batch() {
         })
     };
     assert_eq!(get(), found(&[("k:1", 1)]));
-    assert_eq!(loader.asked(), [["k:1"]], "the loader is given keys as they were asked for");
+    assert_eq!(
+        loader.asked(),
+        [["k:1"]],
+        "the loader is given keys as they were asked for"
+    );
     assert_eq!(cache.blocking().explain("k:1").unwrap().key, "shop:k:1");
     cache.blocking().delete_tags(["t"]).unwrap();
     assert_eq!(get(), found(&[("k:1", 1)]));
@@ -375,7 +466,10 @@ fn a_batch_refuses_a_bad_policy_before_it_loads() {
     let scene = Scene::new();
     for (policy, message) in [
         (Policy::new(), "get_or_load_many `k:1`: no `ttl`"),
-        (Policy::new().ttl(0), "get_or_load_many `k:1`: zero is no span"),
+        (
+            Policy::new().ttl(0),
+            "get_or_load_many `k:1`: zero is no span",
+        ),
     ] {
         let (cache, loader) = (scene.cache.clone(), scene.loader.clone());
         let load = move |keys| loader.load(keys);

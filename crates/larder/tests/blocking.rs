@@ -14,7 +14,14 @@ fn every_operation_has_its_twin_for_threads() {
     let cache = cache();
     let cache = cache.blocking();
     assert!(cache.set("a", &1_u64).ttl("1h").tags(["t"]).wait().unwrap());
-    assert_eq!(cache.set_many([("b", 2_u64), ("c", 3)]).ttl("1h").wait().unwrap(), 2);
+    assert_eq!(
+        cache
+            .set_many([("b", 2_u64), ("c", 3)])
+            .ttl("1h")
+            .wait()
+            .unwrap(),
+        2
+    );
     assert_eq!(cache.get::<u64>("a").unwrap(), Some(1));
     assert_eq!(cache.get_many::<u64>(["c", "x"]).unwrap(), [Some(3), None]);
     assert!(cache.exists("a").unwrap());
@@ -35,7 +42,12 @@ fn every_operation_has_its_twin_for_threads() {
     cache.delete_tags(["t"]).unwrap();
     assert_eq!(cache.get::<u64>("a").unwrap(), None);
     assert_eq!(cache.delete_pattern("*").unwrap(), 0);
-    assert_eq!(cache.invalidate(Selector::Keys(vec![Key::from("a")])).unwrap(), 0);
+    assert_eq!(
+        cache
+            .invalidate(Selector::Keys(vec![Key::from("a")]))
+            .unwrap(),
+        0
+    );
     let lock = cache.lock("l").ttl("1h").wait().unwrap();
     assert!(cache.is_locked("l").unwrap());
     assert!(cache.unlock("l", lock.owner()).unwrap());
@@ -106,17 +118,26 @@ fn a_stale_value_is_reloaded_behind_without_a_runtime() {
             Ok::<_, Error>(call)
         };
         let loading = cache.get_or_load("k", load).ttl("1h");
-        loading.early(std::time::Duration::from_nanos(1)).wait().unwrap()
+        loading
+            .early(std::time::Duration::from_nanos(1))
+            .wait()
+            .unwrap()
     };
     assert_eq!(ask(), 0);
     assert_eq!(told.recv().unwrap(), 0);
     assert_eq!(ask(), 0, "served at once");
-    assert_eq!(told.recv().unwrap(), 1, "the thread behind has called the source");
+    assert_eq!(
+        told.recv().unwrap(),
+        1,
+        "the thread behind has called the source"
+    );
 }
 
 #[test]
 fn blocking_inside_a_task_of_a_runtime_does_not_panic() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let cache = cache();
     runtime.block_on(async {
         let blocking = cache.blocking();
@@ -134,20 +155,34 @@ fn a_blocking_call_inside_a_polled_source_does_not_lose_the_outer_wake_up() {
         let (tell, told) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || tell.send(1_u64).unwrap());
         let inner = || Ok::<_, Error>(10_u64);
-        let inner = cache.blocking().get_or_load("inner", inner).ttl("1h").wait();
+        let inner = cache
+            .blocking()
+            .get_or_load("inner", inner)
+            .ttl("1h")
+            .wait();
         Ok::<_, Error>(told.await.unwrap() + inner.unwrap())
     };
-    assert_eq!(cache.get_or_load("outer", outer).ttl("1h").wait().unwrap(), 11);
+    assert_eq!(
+        cache.get_or_load("outer", outer).ttl("1h").wait().unwrap(),
+        11
+    );
 }
 
 #[test]
 fn many_keys_can_be_loaded_by_a_thread() {
     let cache = cache();
     let load = |keys: Vec<String>| async move {
-        Ok::<_, Error>(keys.into_iter().map(|key| (key, 1_u64)).collect::<HashMap<_, _>>())
+        Ok::<_, Error>(
+            keys.into_iter()
+                .map(|key| (key, 1_u64))
+                .collect::<HashMap<_, _>>(),
+        )
     };
     let policy = Policy::new().ttl("1h");
-    let found = cache.get_or_load_many(["a", "b"], load).policy(policy).wait();
+    let found = cache
+        .get_or_load_many(["a", "b"], load)
+        .policy(policy)
+        .wait();
     assert_eq!(found.unwrap().len(), 2);
 }
 
@@ -162,5 +197,8 @@ fn a_switched_off_cache_is_nothing_to_fear() {
     assert_eq!(cache.get_or_load("k", load).ttl("1h").wait().unwrap(), 2);
     let counted = cache.increment("n", 1).ttl("1h").wait().unwrap_err();
     assert_eq!(counted.kind(), ErrorKind::Unsupported);
-    assert!(counted.to_string().contains("writing is switched off"), "{counted}");
+    assert!(
+        counted.to_string().contains("writing is switched off"),
+        "{counted}"
+    );
 }

@@ -311,6 +311,21 @@ fn spans_out_of_range_are_errors_that_say_how_to_mend_them() {
 }
 
 #[test]
+fn the_longest_span_is_the_same_however_it_is_written() {
+    let longest = 36_525 * 86_400;
+    for policy in [
+        Policy::new().ttl("36525d"),
+        Policy::new().ttl(longest),
+        Policy::new().ttl(secs(longest)),
+    ] {
+        assert_eq!(policy.check().unwrap().time_to_live(), Some(secs(longest)));
+    }
+    assert!(refusal(Policy::new().ttl("36526d")).contains("100 years"));
+    assert!(refusal(Policy::new().ttl(longest + 1)).contains("100 years"));
+    assert!(refusal(Policy::new().ttl(secs(longest + 1))).contains("100 years"));
+}
+
+#[test]
 fn every_knob_refuses_what_it_cannot_follow() {
     let policy = ten_minutes;
     for (policy, message) in [

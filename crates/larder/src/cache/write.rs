@@ -84,10 +84,12 @@ impl Inner {
         slot.verdict(self.clock.now()) != Verdict::Gone && self.tags.stand(slot)
     }
 
-    /// Whether an entry is there for direct operations: one past its `stale_until` is kept only for a failing source.
+    /// Whether an entry is there for direct operations: one past its `stale_until` is kept only for a failing source, and an error only for the
+    /// function that gave it.
     pub(crate) fn is_served(&self, slot: &Slot) -> bool {
         let verdict = slot.verdict(self.clock.now());
-        matches!(verdict, Verdict::Fresh | Verdict::Refresh) && self.tags.stand(slot)
+        let served = matches!(verdict, Verdict::Fresh | Verdict::Refresh);
+        served && !slot.is_failure() && self.tags.stand(slot)
     }
 
     /// [`remove`](Self::remove) by rendered key, told as an invalidation.
@@ -106,22 +108,24 @@ impl Inner {
 
     /// Fills under a lease, or not: when the lease was lost, or by `when`.
     pub(crate) fn fill(self: &Arc<Self>, lease: &Lease, when: When, slot: Slot) -> Filled {
-        let locked = self.leases.lock(&lease.key);
+        let mut locked = self.leases.lock(&lease.key);
         let tags_stand =
             cfg!(larder_broken_lease) || self.tags.stand_since(slot.tags(), lease.as_of);
-        if !locked.holds(lease) || !tags_stand {
+        if !locked.may_fill(lease) || !tags_stand {
             drop(locked);
             self.superseded(&lease.key);
             return Filled::Superseded;
         }
-        if when != When::Always {
-            let stored = self.memory.peek(&lease.key);
-            let found = stored.as_ref().filter(|slot| self.is_alive(slot));
-            if !when.allows(found) {
-                drop(locked);
-                return Filled::LeftOut;
-            }
+        // Held until the lock is gone, as in `write`.
+        let stored = (when != When::Always)
+            .then(|| self.memory.peek(&lease.key))
+            .flatten();
+        let found = stored.as_ref().filter(|slot| self.is_alive(slot));
+        if !when.allows(found) {
+            drop(locked);
+            return Filled::LeftOut;
         }
+        locked.filled(lease);
         self.insert(locked, &lease.key, slot);
         Filled::Stored
     }
@@ -172,6 +176,21 @@ impl Inner {
         };
         locked.revoke(key);
         self.insert(locked, key, slot);
+        true
+    }
+
+    /// Writes an entry that is there with another life. No truth from outside: loads in progress go on, for what they bring is newer.
+    pub(crate) fn touch(self: &Arc<Self>, key: &Key, make: impl FnOnce(&Slot) -> Slot) -> bool {
+        if self.is_off(Operations::WRITE) {
+            return false;
+        }
+        let locked = self.leases.lock(key);
+        let stored = self.memory.peek(key);
+        let Some(found) = stored.as_ref().filter(|slot| self.is_served(slot)) else {
+            drop(locked);
+            return false;
+        };
+        self.insert(locked, key, make(found));
         true
     }
 

@@ -205,7 +205,7 @@ impl<'a> Batch<'a> {
             {
                 Followed::Answer(answer) => drop(found.insert(key, answer?)),
                 Followed::Again => again.push(key),
-                Followed::Alone => {
+                Followed::Alone | Followed::Past => {
                     // Waiting is over for this one: take the flight over, so that the next round leads it.
                     self.inner.leases.land(&call.key, &flight);
                     again.push(key);

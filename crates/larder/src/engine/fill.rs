@@ -161,6 +161,7 @@ impl Call<'_> {
                         Followed::Answer(output) => return output,
                         Followed::Again => {}
                         Followed::Alone => break,
+                        Followed::Past => return load().await,
                     }
                 }
             }

@@ -22,8 +22,10 @@ pub(super) enum Followed<R> {
     Answer(R),
     /// Join again.
     Again,
-    /// The time is up, or waiting would never end: ask the source without the flight.
+    /// The time is up, or there is nothing to wait for: ask the source without the flight.
     Alone,
+    /// Waiting would never end: ask the source past the cache. What it gives is a part of the value that is being made, not the value.
+    Past,
 }
 
 impl Call<'_> {
@@ -48,7 +50,7 @@ impl Call<'_> {
         };
         let Ok(_waiting) = circle else {
             self.inner.tell(|| Event::Recursion { key });
-            return Followed::Alone;
+            return Followed::Past;
         };
         match within(self.inner, until, flight.follow()).await {
             None => {

@@ -111,6 +111,10 @@ where
     if verdict == Verdict::Reload || !inner.tags.stand(&slot) {
         return missed(inner, site, &key);
     }
+    // A direct read asks for values: an error that was kept is nothing to it.
+    if slot.is_failure() && std::ptr::eq(site, &raw const DIRECT) {
+        return missed(inner, site, &key);
+    }
     let Some((output, counter)) = read::<S, R>(&slot, verdict) else {
         count(inner, site, Counter::WrongType);
         inner.tell(|| Event::WrongType { key: key.as_str() });

@@ -68,7 +68,9 @@ impl Drop for Lead {
         self.land(Landing::Retry);
         if self.watched {
             let key = &self.lease.key;
-            if let Some(slot) = self.inner.memory.peek(key) {
+            let slot = self.inner.memory.peek(key);
+            // What was written meanwhile has not failed.
+            if let Some(slot) = slot.filter(|slot| self.entry_stands(slot)) {
                 slot.throttle(self.inner.clock.now());
             }
             self.inner
@@ -337,11 +339,15 @@ impl Call<'_> {
     /// Serves a kept entry in place of a failure, and leaves its source alone for a while.
     pub(super) fn save<V: Cacheable>(&self, slot: &Slot) -> Option<V> {
         let now = self.inner.clock.now();
-        if slot.verdict(now) == Verdict::Gone {
+        let verdict = slot.verdict(now);
+        if verdict == Verdict::Gone {
             return None;
         }
         let value = slot.value::<V>()?;
-        slot.throttle(now);
+        // One that is still served was filled meanwhile, by a source that works.
+        if verdict == Verdict::Reload {
+            slot.throttle(now);
+        }
         self.count(Counter::Saved, 1);
         let age = age(self.inner, slot);
         let key = self.key.as_str();

@@ -146,7 +146,7 @@ impl<'a, V, E> Settle<'a, V, E> {
             Ok(span) => {
                 self.ttl = Some(span.0);
                 self.store = true;
-                self.failure = Some(Value::new(Failure {
+                self.failure = Some(Value::failure(Failure {
                     error: error.clone(),
                     clone: E::clone,
                 }));

@@ -21,6 +21,8 @@ pub struct Kind(u8);
 
 impl Kind {
     pub(crate) const SHARED: Self = Self(0);
+    /// What is shared is a [`Failure`].
+    const FAILURE: Self = Self(14);
     /// What is shared is the value that an `Arc` points to, and the value that was kept is the `Arc`.
     pub(crate) const ARC: Self = Self(15);
 
@@ -32,6 +34,10 @@ impl Kind {
     #[inline]
     pub(crate) fn bits(self) -> u8 {
         self.0
+    }
+
+    pub(crate) fn is_failure(self) -> bool {
+        self == Self::FAILURE
     }
 }
 
@@ -89,6 +95,11 @@ impl Value {
             Self::Shared(value) if kind == Kind::ARC => arcs::read(value),
             Self::Shared(value) => value.downcast_ref::<V>().cloned(),
         }
+    }
+
+    /// Keeps an error of a source.
+    pub(crate) fn failure<E: Any + Send + Sync>(failure: Failure<E>) -> (Kind, Self) {
+        (Kind::FAILURE, Self::Shared(Arc::new(failure)))
     }
 
     /// Keeps an `Arc` as what it points to: one count for the map and its readers instead of two.

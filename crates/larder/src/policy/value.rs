@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::{Early, FOREVER};
 
 /// The longest span that is not a slip: 100 years.
-const LONGEST: u64 = 100 * 365 * 86_400 * 1_000_000_000;
+const LONGEST: u64 = duration::LONGEST;
 
 /// A checked span of time, or forever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,63 @@
 
 use std::ops::{Deref, DerefMut};
 
-pub(crate) use shuttle::sync::atomic;
 pub(crate) use shuttle::{thread, thread_local};
+
+/// Real atomics with a point before each operation at which the checker may go on with another thread. Its own atomics
+/// belong to one run, and counters are statics.
+pub(crate) mod atomic {
+    pub(crate) use std::sync::atomic::Ordering;
+
+    fn others_may_go_first() {
+        shuttle::sync::atomic::AtomicBool::new(false).load(Ordering::SeqCst);
+    }
+
+    macro_rules! atomics {
+        ($($name:ident: $int:ty),*) => {$(
+            #[derive(Debug, Default)]
+            pub(crate) struct $name(std::sync::atomic::$name);
+
+            #[allow(dead_code)]
+            impl $name {
+                pub(crate) const fn new(value: $int) -> Self {
+                    Self(std::sync::atomic::$name::new(value))
+                }
+
+                pub(crate) fn load(&self, order: Ordering) -> $int {
+                    others_may_go_first();
+                    self.0.load(order)
+                }
+
+                pub(crate) fn store(&self, value: $int, order: Ordering) {
+                    others_may_go_first();
+                    self.0.store(value, order);
+                }
+
+                pub(crate) fn fetch_add(&self, value: $int, order: Ordering) -> $int {
+                    others_may_go_first();
+                    self.0.fetch_add(value, order)
+                }
+
+                pub(crate) fn fetch_max(&self, value: $int, order: Ordering) -> $int {
+                    others_may_go_first();
+                    self.0.fetch_max(value, order)
+                }
+
+                pub(crate) fn fetch_update(
+                    &self,
+                    set: Ordering,
+                    fetch: Ordering,
+                    update: impl FnMut($int) -> Option<$int>,
+                ) -> Result<$int, $int> {
+                    others_may_go_first();
+                    self.0.fetch_update(set, fetch, update)
+                }
+            }
+        )*};
+    }
+
+    atomics!(AtomicU32: u32, AtomicU64: u64);
+}
 
 /// `parking_lot`'s face: no poisoning.
 #[derive(Debug, Default)]

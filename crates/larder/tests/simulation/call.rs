@@ -216,10 +216,8 @@ async fn filled(
             };
             let scene = Arc::clone(scene);
             async move {
-                let loaded = load(Arc::clone(&scene), context, vec![key], Errors::Own, joined);
-                let loaded = loaded.await;
-                scene.log().loads += u64::from(context.scope != Scoped::WithoutAll);
-                Ok(loaded?.remove(0))
+                let loaded = load(scene, context, vec![key], Errors::Own, joined);
+                Ok(loaded.await?.remove(0))
             }
         },
         |settling| settle(scene, key, settling),
@@ -262,9 +260,7 @@ fn filled_sync(
         |plan| prepare(scene, key, plan),
         || {
             let joined = joined.unwrap_or_else(|| scene.log().tick());
-            let loaded = load_sync(scene, context, key, &context.joins(joined));
-            scene.log().loads += u64::from(context.scope != Scoped::WithoutAll);
-            loaded
+            load_sync(scene, context, key, &context.joins(joined))
         },
         |settling| settle(scene, key, settling),
     )
@@ -307,16 +303,8 @@ pub(crate) async fn get_or_load(scene: Arc<Scene>, mut context: Context, key: us
         let joined = context.joins(scene.log().tick());
         let scene = Arc::clone(&scene);
         async move {
-            let loaded = load(
-                Arc::clone(&scene),
-                context,
-                vec![key],
-                Errors::Larder,
-                joined,
-            );
-            let loaded = loaded.await;
-            scene.log().loads += u64::from(context.scope != Scoped::WithoutAll);
-            Ok::<_, Boom>(loaded?.remove(0))
+            let loaded = load(scene, context, vec![key], Errors::Larder, joined);
+            Ok::<_, Boom>(loaded.await?.remove(0))
         }
     };
     let asked = scene.cache.get_or_load(name(key), source);
@@ -357,20 +345,18 @@ async fn batch(
     first: usize,
     joined: Joined,
 ) -> Result<HashMap<String, Value>, Boom> {
-    let asked = wanted.len() as u64;
-    let loaded = load(Arc::clone(&scene), context, wanted, Errors::Larder, joined).await;
-    if loaded.is_err() {
-        scene.log().loads += asked;
-    }
-    let mut loaded = loaded?;
+    let loaded = load(Arc::clone(&scene), context, wanted, Errors::Larder, joined);
+    let mut loaded = loaded.await?;
     if scene.chance().one_in(8) {
         loaded.pop();
+        // Nothing was loaded for a key without an answer.
+        scene.log().loads -= 1;
     }
     let plan = &scene.plans[first];
-    scene.log().loads += loaded.len() as u64;
     let declared = loaded.into_iter().map(|value| {
         let value = Value {
             keep: plan.keep,
+            serve: plan.serve,
             tags: plan.tags_of_arguments(first),
             ..value
         };

@@ -11,6 +11,8 @@ pub(crate) struct Plan {
     pub(crate) policy: Policy,
     /// The longest time that a value may be served after it was made.
     pub(crate) keep: u64,
+    /// The longest time that it may be served without a reason.
+    pub(crate) serve: u64,
     pub(crate) argument_tags: bool,
     pub(crate) value_tags: bool,
     /// `errors = ..`
@@ -25,7 +27,7 @@ const FOREVER: u64 = u64::MAX;
 impl Plan {
     pub(crate) fn new(chance: &mut Chance<'_>, observed: bool, argument_tags: bool) -> Self {
         let ttl = chance.millis(&[5, 20, 40, 100]);
-        let (mut policy, mut keep) = strategy(chance, ttl);
+        let (mut policy, mut keep, serve) = strategy(chance, ttl);
         if chance.one_in(4) && !matches!(keep, FOREVER) {
             let more = chance.millis(&[20, 80]);
             policy = policy.fail_safe(more).throttle(chance.millis(&[3, 30]));
@@ -48,6 +50,7 @@ impl Plan {
         Self {
             policy,
             keep,
+            serve,
             argument_tags,
             value_tags: chance.one_in(3),
             errors: chance.one_in(4).then(|| chance.millis(&[5, 30])),
@@ -85,19 +88,25 @@ impl Plan {
 
 pub(crate) const TAGS: [&str; 5] = ["every", "argument:0", "argument:1", "value:0", "value:1"];
 
-fn strategy(chance: &mut Chance<'_>, ttl: Duration) -> (Policy, u64) {
+/// A policy, how long it keeps an entry, and how long it serves one.
+fn strategy(chance: &mut Chance<'_>, ttl: Duration) -> (Policy, u64, u64) {
     let policy = Policy::new().ttl(ttl);
     let stale = chance.millis(&[20, 60]);
+    let plain = nanos(ttl);
+    let longer = nanos(ttl + stale);
     match chance.below(9) {
-        0 => (policy.stale(stale), nanos(ttl + stale)),
-        1 => (policy.early(0.4), nanos(ttl)),
-        2 => (policy.early("auto"), nanos(ttl)),
-        3 => (policy.early(0.3).stale(stale), nanos(ttl + stale)),
-        4 => (policy.soft(0.5), nanos(ttl)),
-        5 => (policy.failover(), nanos(ttl)),
-        6 => (policy.hits(3).refresh_hits(1), nanos(ttl)),
-        7 => (Policy::new().ttl("forever").refresh_hits(2), FOREVER),
-        _ => (policy, nanos(ttl)),
+        0 => (policy.stale(stale), longer, longer),
+        1 => (policy.early(0.4), plain, plain),
+        2 => (policy.early("auto"), plain, plain),
+        3 => (policy.early(0.3).stale(stale), longer, longer),
+        4 => (policy.soft(0.5), plain, plain / 2),
+        5 => (policy.failover(), plain, 0),
+        6 => (policy.hits(3).refresh_hits(1), plain, plain),
+        7 => {
+            let policy = Policy::new().ttl("forever").refresh_hits(2);
+            (policy, FOREVER, FOREVER)
+        }
+        _ => (policy, plain, plain),
     }
 }
 

@@ -19,7 +19,11 @@ pub(crate) struct Value {
     /// The virtual time at which the source returned it.
     pub(crate) returned: u64,
     pub(crate) keep: u64,
+    pub(crate) serve: u64,
     pub(crate) tags: Vec<String>,
+    /// The ticks at which its load took its lease and at which it ended.
+    pub(crate) begun: u64,
+    pub(crate) done: u64,
 }
 
 /// How a source fails.
@@ -103,9 +107,14 @@ pub(crate) struct Log {
     running: Vec<Running>,
     waiting: Vec<Waiting>,
     touched: Vec<(usize, u64, u64)>,
+    /// When a load came to nothing, or somebody could not wait for one.
+    excused: Vec<(usize, u64)>,
+    /// The newest load that was seen in the cache.
+    newest: [u64; NAMES.len()],
     pub(crate) polled: Polled,
     stored: Vec<(usize, u64)>,
     alone: Vec<(usize, u64)>,
+    recursed: Vec<(usize, u64)>,
     pub(crate) lookups: u64,
     pub(crate) loads: u64,
     pub(crate) violations: Vec<String>,
@@ -202,12 +211,16 @@ fn observe(log: &Mutex<Log>, event: &Event<'_>) {
     match event {
         Event::Stored { key: name } => log.stored.push((key(name), tick)),
         Event::WaitedTooLong { key: name } | Event::Recursion { key: name } => {
+            log.excuse(key(name));
             if polled.batch {
                 // A batch that waits no longer takes the flight over.
                 log.displaced.push((tick, What::Key(key(name))));
                 log.tick += 1;
             } else {
                 log.alone.push((key(name), tick));
+                if matches!(event, Event::Recursion { .. }) {
+                    log.recursed.push((key(name), tick));
+                }
             }
         }
         _ => {}
@@ -237,6 +250,12 @@ impl Log {
     pub(crate) fn forget(&mut self, what: What, from: u64) {
         let acknowledged = self.tick();
         self.displace(what.clone());
+        for (key, newest) in self.newest.iter_mut().enumerate() {
+            // What is written from outside has no place among the loads.
+            if matches!(what, What::Key(k) if k == key) {
+                *newest = 0;
+            }
+        }
         self.forgotten.push(Forgotten {
             what,
             from,
@@ -250,8 +269,33 @@ impl Log {
         self.tick();
     }
 
-    pub(crate) fn touch(&mut self, key: usize, at: u64, until: u64) {
+    pub(crate) fn touch(&mut self, key: usize, until: u64) {
+        let at = self.tick();
         self.touched.push((key, at, until));
+    }
+
+    pub(crate) fn excuse(&mut self, key: usize) {
+        let tick = self.tick;
+        self.excused.push((key, tick));
+    }
+
+    /// Whether this load runs past the cache: it is a part of a load of the same key.
+    pub(crate) fn is_past(&self, key: usize, joined: Option<u64>) -> bool {
+        let told = self.recursed.last();
+        joined.is_some_and(|joined| told == Some(&(key, joined - 1)))
+    }
+
+    /// This value is in the cache now.
+    pub(crate) fn seen(&mut self, value: &Value) {
+        let newest = self.newest[value.key];
+        if value.begun < newest {
+            self.fail(format!(
+                "what was loaded of {} since {newest} gave way to a load since {}",
+                name(value.key),
+                value.begun
+            ));
+        }
+        self.newest[value.key] = value.begun;
     }
 
     /// Whether this key was stored, and nothing has happened since.
@@ -325,15 +369,26 @@ impl Log {
     /// A call that began at tick `begin` and time `asked` was given this value.
     pub(crate) fn given(&mut self, value: &Value, begin: u64, asked: u64) {
         self.stale(value.key, value.read, &value.tags, begin);
-        let kept = value.returned.saturating_add(value.keep);
-        let touched = self
-            .touched
-            .iter()
-            .filter(|(key, at, _)| *key == value.key && *at >= value.returned);
-        let until = touched.map(|(_, _, until)| *until).fold(kept, u64::max);
+        if value.done > begin {
+            return;
+        }
+        let mut touched = self.touched.iter();
+        let touched = touched.rfind(|(key, at, _)| *key == value.key && *at > value.done);
+        let kept = touched.map_or(value.returned.saturating_add(value.keep), |(.., until)| {
+            *until
+        });
+        let served = touched.map_or(value.returned.saturating_add(value.serve), |(.., until)| {
+            *until
+        });
+        if self.waiting.iter().any(|w| w.id == begin && w.alone) {
+            self.excuse(value.key);
+        }
+        let mut excused = self.excused.iter();
+        let excused = excused.any(|(key, tick)| *key == value.key && *tick >= value.done);
+        let until = if excused { kept } else { served };
         if asked >= until {
             self.fail(format!(
-                "call from {begin} at {asked} was given a value of {} that was kept until {until}",
+                "call from {begin} at {asked} was given a value of {} that was served until {until}",
                 name(value.key)
             ));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use larder::testing::yield_now;
 
-use crate::call::{Context, cached, cached_sync};
+use crate::call::{Context, Scoped, cached, cached_sync};
 use crate::polled::Marked;
 use crate::scene::{Blast, Boom, Errors, Scene, Value};
 
@@ -20,6 +20,10 @@ pub(crate) enum Joined {
 pub(crate) struct Loading {
     scene: Arc<Scene>,
     ids: Vec<u64>,
+    keys: Vec<usize>,
+    begun: u64,
+    is_counted: bool,
+    ended_well: bool,
 }
 
 impl Loading {
@@ -36,6 +40,8 @@ impl Loading {
         // A batch has the tags of its first key.
         let tags = scene.plans[context.key].tags_of_arguments(context.key);
         let mut log = scene.log();
+        let begun = joined.unwrap_or_else(|| log.tick());
+        let is_counted = context.scope != Scoped::WithoutAll && !log.is_past(keys[0], joined);
         let ids = keys
             .iter()
             .filter_map(|key| log.load_begins(*key, context.id, joined, &tags))
@@ -45,6 +51,10 @@ impl Loading {
         Self {
             scene: Arc::clone(scene),
             ids,
+            keys: keys.to_vec(),
+            begun,
+            is_counted,
+            ended_well: false,
         }
     }
 }
@@ -54,6 +64,9 @@ impl Drop for Loading {
         let mut log = self.scene.log();
         for id in &self.ids {
             log.load_ends(*id);
+        }
+        if !self.ended_well {
+            self.keys.iter().for_each(|key| log.excuse(*key));
         }
     }
 }
@@ -81,7 +94,7 @@ pub(crate) async fn load(
     errors: Errors,
     joined: Joined,
 ) -> Result<Vec<Value>, Boom> {
-    let _loading = Loading::begin(&scene, context, &keys, &joined);
+    let mut loading = Loading::begin(&scene, context, &keys, &joined);
     pause(&scene).await;
     if context.depth < 2
         && scene.chance().one_in(10)
@@ -93,7 +106,7 @@ pub(crate) async fn load(
     let read = scene.log().tick();
     scene.say(|| format!("reads {keys:?}"));
     pause(&scene).await;
-    outcome(&scene, context, &keys, read, errors)
+    loading.outcome(context, read, errors)
 }
 
 /// The same on a thread that blocks.
@@ -103,7 +116,7 @@ pub(crate) fn load_sync(
     key: usize,
     joined: &Joined,
 ) -> Result<Value, Boom> {
-    let _loading = Loading::begin(scene, context, &[key], joined);
+    let mut loading = Loading::begin(scene, context, &[key], joined);
     larder::__private::wait(pause(scene));
     if context.depth < 2
         && scene.chance().one_in(10)
@@ -113,43 +126,45 @@ pub(crate) fn load_sync(
     }
     let read = scene.log().tick();
     larder::__private::wait(pause(scene));
-    let values = outcome(scene, context, &[key], read, Errors::Own)?;
+    let values = loading.outcome(context, read, Errors::Own)?;
     Ok(values.into_iter().next().expect("one key, one value"))
 }
 
-fn outcome(
-    scene: &Scene,
-    context: Context,
-    keys: &[usize],
-    read: u64,
-    errors: Errors,
-) -> Result<Vec<Value>, Boom> {
-    let mut chance = scene.chance();
-    if chance.one_in(25) {
-        scene.say(|| format!("panics over {keys:?}"));
-        std::panic::resume_unwind(Box::new(Blast { call: context.call }));
-    }
-    if chance.one_in(6) {
-        scene.say(|| format!("fails {keys:?}"));
-        let mut log = scene.log();
-        keys.iter().for_each(|key| log.failed(*key, errors));
-        let key = keys[0];
-        return Err(Boom {
-            keys: keys.to_vec(),
-            read,
-            tags: scene.plans[key].tags_of_arguments(key),
+impl Loading {
+    fn outcome(&mut self, context: Context, read: u64, errors: Errors) -> Result<Vec<Value>, Boom> {
+        let (scene, keys) = (&self.scene, &self.keys);
+        let mut chance = scene.chance();
+        if chance.one_in(25) {
+            scene.say(|| format!("panics over {keys:?}"));
+            std::panic::resume_unwind(Box::new(Blast { call: context.call }));
+        }
+        if self.is_counted {
+            scene.log().loads += keys.len() as u64;
+        }
+        if chance.one_in(6) {
+            scene.say(|| format!("fails {keys:?}"));
+            let mut log = scene.log();
+            keys.iter().for_each(|key| log.failed(*key, errors));
+            let key = keys[0];
+            return Err(Boom {
+                keys: keys.clone(),
+                read,
+                tags: scene.plans[key].tags_of_arguments(key),
+            });
+        }
+        scene.say(|| format!("returns {keys:?}"));
+        self.ended_well = true;
+        let values = keys.iter().map(|key| Value {
+            begun: self.begun,
+            tags: match errors {
+                Errors::Own => scene.plans[*key].tags(*key, read),
+                // The direct operations know no tags of values.
+                Errors::Larder => scene.plans[*key].tags_of_arguments(*key),
+            },
+            ..value(scene, *key, read)
         });
+        Ok(values.collect())
     }
-    scene.say(|| format!("returns {keys:?}"));
-    let values = keys.iter().map(|key| Value {
-        tags: match errors {
-            Errors::Own => scene.plans[*key].tags(*key, read),
-            // The direct operations know no tags of values.
-            Errors::Larder => scene.plans[*key].tags_of_arguments(*key),
-        },
-        ..value(scene, *key, read)
-    });
-    Ok(values.collect())
 }
 
 /// What the source gives for a key, read at `read`.
@@ -160,6 +175,9 @@ pub(crate) fn value(scene: &Scene, key: usize, read: u64) -> Value {
         read,
         returned: scene.now(),
         keep: plan.keep,
+        serve: plan.serve,
         tags: plan.tags(key, read),
+        begun: read,
+        done: scene.log().tick(),
     }
 }

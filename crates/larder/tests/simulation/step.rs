@@ -79,6 +79,13 @@ async fn step(scene: &Arc<Scene>) {
     };
     let ended = Marked::new(Arc::clone(scene), call, batch, ending).await;
     let took = scene.now() - began;
+    for key in 0..scene.plans.len() {
+        let stored =
+            private::peek::<AsResult, Result<Value, Boom>>(&scene.cache, rendered(scene, key));
+        if let Ok(Some(value)) = stored.await {
+            scene.log().seen(&value);
+        }
+    }
     let mut log = scene.log();
     if took > LONGEST {
         log.fail(format!("call {call} took {:?}", Duration::from_nanos(took)));
@@ -228,9 +235,7 @@ async fn touch(scene: Arc<Scene>, key: usize) {
         .expect("a touch with a good ttl")
     {
         scene.say(|| format!("touched {}", name(key)));
-        let mut log = scene.log();
-        log.touch(key, now, now + nanos(ttl));
-        log.displace(What::Key(key));
+        scene.log().touch(key, now + nanos(ttl));
     }
 }
 

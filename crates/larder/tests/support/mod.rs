@@ -13,7 +13,7 @@ use larder::{Event, Observer};
 use std::sync::Mutex;
 
 pub(crate) use cached::Cached;
-pub(crate) use origin::{Gate, Oops, Origin, Silent};
+pub(crate) use origin::{Gate, Oops, Origin, Pass, Silent};
 pub(crate) use world::{Running, World};
 
 pub(crate) const fn secs(n: u64) -> Duration {

@@ -30,8 +30,9 @@ struct State {
     /// Loads behind and chores that the engine has spawned so far.
     loads: usize,
     chores: usize,
-    /// Ids of the engine's loads.
+    /// Ids of the engine's loads and of its chores.
     load_ids: Vec<u64>,
+    chore_ids: Vec<u64>,
 }
 
 struct WakeTask {
@@ -223,6 +224,17 @@ impl World {
     }
 }
 
+impl World {
+    /// Drops all chores of the engine.
+    pub(crate) fn drop_chores(&self) {
+        let mut state = self.state.lock().unwrap();
+        let ids = std::mem::take(&mut state.chore_ids);
+        let dropped: Vec<_> = ids.iter().filter_map(|id| state.tasks.remove(id)).collect();
+        drop(state);
+        drop(dropped);
+    }
+}
+
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
     match panic.downcast_ref::<&str>() {
         Some(text) => (*text).to_owned(),
@@ -264,8 +276,10 @@ impl Runtime for World {
                 state.blocking.push_back(job);
             }
             Task::Chore(future) => {
-                self.enqueue(future);
-                self.state.lock().unwrap().chores += 1;
+                let id = self.enqueue(future);
+                let mut state = self.state.lock().unwrap();
+                state.chores += 1;
+                state.chore_ids.push(id);
             }
         }
     }
@@ -332,6 +346,18 @@ pub(crate) struct Running<T> {
 impl<T> Running<T> {
     pub(crate) fn is_done(&self) -> bool {
         !matches!(*self.end.lock().unwrap(), End::Going)
+    }
+
+    /// What it came to, if it has ended and nobody took it.
+    pub(crate) fn take(&self) -> Option<T> {
+        let mut end = self.end.lock().unwrap();
+        match std::mem::replace(&mut *end, End::Taken) {
+            End::Done(value) => Some(value),
+            other => {
+                *end = other;
+                None
+            }
+        }
     }
 
     /// What it came to; it must have ended.
