@@ -24,6 +24,7 @@ pub(crate) struct Context {
     pub(crate) key: usize,
     pub(crate) depth: u8,
     pub(crate) scope: Scoped,
+    pub(crate) is_batch: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +40,7 @@ impl Context {
     pub(crate) fn inner(self) -> Self {
         Self {
             depth: self.depth + 1,
+            is_batch: false,
             ..self
         }
     }
@@ -178,6 +180,7 @@ fn reload(scene: &Arc<Scene>, key: usize, ticket: Ticket) {
         key,
         depth: 0,
         scope: Scoped::Not,
+        is_batch: false,
     };
     if scene.chance().one_in(3) {
         ticket.run_blocking(move |_, mode| {
@@ -319,6 +322,7 @@ pub(crate) async fn get_or_load(scene: Arc<Scene>, mut context: Context, key: us
 }
 
 pub(crate) async fn get_or_load_many(scene: Arc<Scene>, mut context: Context, keys: Vec<usize>) {
+    context.is_batch = true;
     let asking = Asking::begin(&scene, &mut context, &keys, Errors::Larder);
     for key in keys.iter().collect::<BTreeSet<_>>() {
         asking.looks(context, *key);

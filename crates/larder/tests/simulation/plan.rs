@@ -6,6 +6,8 @@ use larder::Policy;
 
 use crate::scene::Chance;
 
+// Each of its switches is drawn by itself.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) policy: Policy,
@@ -25,7 +27,7 @@ pub(crate) struct Plan {
 const FOREVER: u64 = u64::MAX;
 
 impl Plan {
-    pub(crate) fn new(chance: &mut Chance<'_>, observed: bool, argument_tags: bool) -> Self {
+    pub(crate) fn new(chance: &Chance<'_>, observed: bool, argument_tags: bool) -> Self {
         let ttl = chance.millis(&[5, 20, 40, 100]);
         let (mut policy, mut keep, serve) = strategy(chance, ttl);
         if chance.one_in(4) && !matches!(keep, FOREVER) {
@@ -89,7 +91,7 @@ impl Plan {
 pub(crate) const TAGS: [&str; 5] = ["every", "argument:0", "argument:1", "value:0", "value:1"];
 
 /// A policy, how long it keeps an entry, and how long it serves one.
-fn strategy(chance: &mut Chance<'_>, ttl: Duration) -> (Policy, u64, u64) {
+fn strategy(chance: &Chance<'_>, ttl: Duration) -> (Policy, u64, u64) {
     let policy = Policy::new().ttl(ttl);
     let stale = chance.millis(&[20, 60]);
     let plain = nanos(ttl);

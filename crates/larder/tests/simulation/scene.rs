@@ -143,7 +143,7 @@ pub(crate) fn key(name: &str) -> usize {
 
 impl Scene {
     pub(crate) fn new(simulation: &Simulation) -> Arc<Self> {
-        let mut chance = Chance(simulation);
+        let chance = Chance(simulation);
         let simulation = match chance.below(3) {
             0 => simulation.clone().with_lag(Duration::from_millis(2)),
             _ => simulation.clone(),
@@ -152,7 +152,7 @@ impl Scene {
         let keys = 1 + chance.below(4);
         let tagged = chance.one_in(2);
         let plans = (0..keys)
-            .map(|_| Plan::new(&mut chance, observed, tagged))
+            .map(|_| Plan::new(&chance, observed, tagged))
             .collect();
         let log = Arc::new(Mutex::new(Log::default()));
         let mut builder = simulation.cache_builder().size(1_000);
@@ -464,19 +464,19 @@ impl What {
 pub(crate) struct Chance<'a>(&'a Simulation);
 
 impl Chance<'_> {
-    pub(crate) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&self, n: usize) -> usize {
         (self.0.random() >> 16) as usize % n
     }
 
-    pub(crate) fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    pub(crate) fn of<T: Copy>(&mut self, among: &[T]) -> T {
+    pub(crate) fn of<T: Copy>(&self, among: &[T]) -> T {
         among[self.below(among.len())]
     }
 
-    pub(crate) fn millis(&mut self, among: &[u64]) -> Duration {
+    pub(crate) fn millis(&self, among: &[u64]) -> Duration {
         Duration::from_millis(self.of(among))
     }
 }

@@ -41,7 +41,9 @@ impl Loading {
         let tags = scene.plans[context.key].tags_of_arguments(context.key);
         let mut log = scene.log();
         let begun = joined.unwrap_or_else(|| log.tick());
-        let is_counted = context.scope != Scoped::WithoutAll && !log.is_past(keys[0], joined);
+        // A single load is not the engine's when all is off, or when it is a part of a load of the same key.
+        let is_plain = context.scope == Scoped::WithoutAll || log.is_past(keys[0], joined);
+        let is_counted = context.is_batch || !is_plain;
         let ids = keys
             .iter()
             .filter_map(|key| log.load_begins(*key, context.id, joined, &tags))
@@ -133,7 +135,7 @@ pub(crate) fn load_sync(
 impl Loading {
     fn outcome(&mut self, context: Context, read: u64, errors: Errors) -> Result<Vec<Value>, Boom> {
         let (scene, keys) = (&self.scene, &self.keys);
-        let mut chance = scene.chance();
+        let chance = scene.chance();
         if chance.one_in(25) {
             scene.say(|| format!("panics over {keys:?}"));
             std::panic::resume_unwind(Box::new(Blast { call: context.call }));

@@ -101,7 +101,7 @@ async fn step(scene: &Arc<Scene>) {
 type Chosen = larder::runtime::BoxFuture<'static, ()>;
 
 fn choose(scene: &Arc<Scene>, call: u64) -> (Chosen, bool) {
-    let mut chance = scene.chance();
+    let chance = scene.chance();
     let key = chance.below(scene.plans.len());
     let mut context = Context {
         call,
@@ -109,6 +109,7 @@ fn choose(scene: &Arc<Scene>, call: u64) -> (Chosen, bool) {
         key,
         depth: 0,
         scope: Scoped::Not,
+        is_batch: false,
     };
     let what = chance.below(24);
     if what < 14 && chance.one_in(12) {
