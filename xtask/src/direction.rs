@@ -122,8 +122,8 @@ mod tests {
     #[test]
     fn a_lower_module_must_not_name_a_higher_one() {
         assert_eq!(faults(&["policy"], "use crate::engine::Engine;").len(), 1);
-        assert_eq!(faults(&["engine"], "use crate::cache::{Cache};").len(), 1);
-        assert_eq!(faults(&["cache"], "use crate::engine::Engine;").len(), 0);
+        assert_eq!(faults(&["cache"], "use crate::engine::Engine;").len(), 1);
+        assert_eq!(faults(&["engine"], "use crate::cache::{Cache};").len(), 0);
         assert_eq!(faults(&["engine"], "use crate::policy::Policy;").len(), 0);
         assert_eq!(faults(&["lib"], "pub use crate::cache::Cache;").len(), 0);
     }

@@ -166,6 +166,10 @@ impl Call<'_> {
                 }
             }
         }
+        // What was written while this call waited is no stand-in for a failure: its own time counts.
+        if let Some((_, value)) = self.present::<S::Value>() {
+            return S::value(value);
+        }
         // Whoever waited too long would rather have what is kept than add to the load of a slow source.
         if let Some(value) = self.kept().and_then(|slot| self.save::<S::Value>(&slot)) {
             return S::value(value);
@@ -189,6 +193,19 @@ impl Call<'_> {
         S: Shape<R>,
         S::Value: Cacheable,
     {
+        let (slot, value) = self.present::<S::Value>()?;
+        let (kind, shared) = slot.shared();
+        lead.land(Landing::Value {
+            kind,
+            value: shared,
+            tags: slot.tags().into(),
+            as_of: lead.lease.as_of,
+        });
+        Some(S::value(value))
+    }
+
+    /// What another has put there since this call missed, if it may be served.
+    fn present<V: Cacheable>(&self) -> Option<(Slot, V)> {
         let unread = self.inner.is_off(Operations::READ)
             || scope::current().is_some_and(|settings| settings.invalidate_further);
         if unread {
@@ -199,20 +216,13 @@ impl Call<'_> {
         if !matches!(slot.verdict(now), Verdict::Fresh | Verdict::Refresh) {
             return None;
         }
-        let value = slot.value::<S::Value>()?;
+        let value = slot.value::<V>()?;
         if !slot.spend() {
             return None;
         }
-        let (kind, shared) = slot.shared();
-        lead.land(Landing::Value {
-            kind,
-            value: shared,
-            tags: slot.tags().into(),
-            as_of: lead.lease.as_of,
-        });
         self.count(Counter::Coalesced, 1);
         let age: Duration = now.since(slot.written());
         self.detected(Source::Fresh, Some(age));
-        Some(S::value(value))
+        Some((slot, value))
     }
 }

@@ -269,6 +269,31 @@ fn who_waited_too_long_is_given_a_kept_value_rather_than_adding_to_the_load() {
 }
 
 #[test]
+fn who_waited_too_long_is_given_what_was_written_meanwhile_and_it_keeps_its_own_time() {
+    let policy = ten_minutes().fail_safe("1h").throttle("1h").wait("2s");
+    let scene = Scene::new(policy);
+    let gate = scene.origin.hold();
+    let leader = scene.start();
+    let follower = scene.start();
+    let set = scene.function.cache.blocking().set("k", &9_u64);
+    set.policy(policy).wait().unwrap();
+    scene.world.advance(secs(2));
+    assert_eq!(follower.value(), Ok(9));
+    assert_eq!(scene.log.count("saved"), 0, "nothing has failed");
+    gate.open();
+    scene.world.settle();
+    assert_eq!(leader.value(), Ok(1));
+    scene.origin.flow();
+    scene.origin.gives(2);
+    scene.world.advance(secs(600));
+    assert_eq!(
+        scene.start().value(),
+        Ok(2),
+        "no throttle holds its source back"
+    );
+}
+
+#[test]
 fn the_deadline_counts_from_the_call_and_not_from_each_leader() {
     let scene = Scene::new(ten_minutes().wait("3s"));
     let _gate = scene.origin.hold();

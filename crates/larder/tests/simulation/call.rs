@@ -9,8 +9,9 @@ use larder::__private::{
 use larder::Cacheable;
 use larder::runtime::BoxFuture;
 
+use crate::log::{Errors, What};
 use crate::polled::Marked;
-use crate::scene::{Boom, Errors, Scene, Value, What, name};
+use crate::scene::{Boom, Scene, Value, name};
 use crate::source::{Joined, load, load_sync};
 
 /// Which call it is, and what holds for it.

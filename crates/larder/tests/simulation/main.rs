@@ -1,6 +1,8 @@
 //! Many tasks over the real engine, in many schedules: what was invalidated is not served, a key is loaded once at a time, every call ends.
 
 mod call;
+mod judge;
+mod log;
 mod plan;
 mod polled;
 mod scene;

@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use larder::runtime::BoxFuture;
 
-use crate::scene::{Polled, Scene};
+use crate::log::Polled;
+use crate::scene::Scene;
 
 /// Tells the log whose poll it is.
 pub(crate) struct Marked<T> {

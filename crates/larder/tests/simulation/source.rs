@@ -5,8 +5,9 @@ use std::sync::Arc;
 use larder::testing::yield_now;
 
 use crate::call::{Context, Scoped, cached, cached_sync};
+use crate::log::Errors;
 use crate::polled::Marked;
-use crate::scene::{Blast, Boom, Errors, Scene, Value};
+use crate::scene::{Blast, Boom, Scene, Value};
 
 /// How a load takes part in the flights of its keys.
 pub(crate) enum Joined {

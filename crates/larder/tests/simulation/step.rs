@@ -13,9 +13,10 @@ use crate::call::{
     Context, Scoped, cached, cached_sync, get, get_or_load, get_or_load_many, peek, prepare, put,
     refresh, rendered, settle,
 };
+use crate::log::What;
 use crate::plan::{TAGS, nanos};
 use crate::polled::{Ended, Ending, Marked};
-use crate::scene::{Blast, Boom, Scene, Value, What, name};
+use crate::scene::{Blast, Boom, Scene, Value, name};
 use crate::source::value;
 
 /// No load and no wait of these schedules comes near it: a call that takes longer has lost a wake-up.
