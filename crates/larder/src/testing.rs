@@ -33,25 +33,40 @@
 //! Functions that use the default cache find the simulated one inside a scope:
 //!
 //! ```
+//! # #[cfg(feature = "macros")] {
+//! use std::sync::atomic::{AtomicU32, Ordering};
 //! use std::time::Duration;
+//! use larder::cached;
 //! use larder::testing::Simulation;
 //!
-//! let simulation = Simulation::new(7);
-//! let cache = simulation.cache_builder().build()?;
-//! let in_test = || larder::scope().default_cache(&cache);
+//! static CALLS: AtomicU32 = AtomicU32::new(0);
 //!
-//! simulation.block_on(in_test().wrap(async {
-//!     larder::cache().set("greeting", "hello").ttl("10m").await
-//! }))?;
-//! simulation.advance(Duration::from_secs(600));
-//! let greeting = in_test().run(|| larder::cache().blocking().get::<String>("greeting"))?;
-//! assert_eq!(greeting, None);
-//! # Ok::<(), larder::Error>(())
+//! #[cached(key = "price:{of}", ttl = "10m")]
+//! async fn price(of: u32) -> u32 {
+//!     CALLS.fetch_add(1, Ordering::Relaxed);
+//!     of * 100
+//! }
+//!
+//! let simulation = Simulation::new(7);
+//! let cache = simulation.cache_builder().build().unwrap();
+//! let ask = || larder::scope().default_cache(&cache).wrap(price(7));
+//!
+//! simulation.block_on(ask());
+//! simulation.advance(Duration::from_secs(599));
+//! simulation.block_on(ask());
+//! assert_eq!(CALLS.load(Ordering::Relaxed), 1);
+//!
+//! simulation.advance(Duration::from_secs(1));
+//! simulation.block_on(ask());
+//! assert_eq!(CALLS.load(Ordering::Relaxed), 2);
+//! # }
 //! ```
 
 mod blocking;
 mod explore;
 mod simulation;
+mod sleep;
+mod state;
 mod under_way;
 mod world;
 mod yielding;

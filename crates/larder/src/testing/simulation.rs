@@ -10,7 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::blocking::Blocking;
-use super::world::{Kind, Stuck, World};
+use super::state::Kind;
+use super::world::{Stuck, World};
 use crate::cache::{Builder, Cache};
 use crate::runtime::{BoxFuture, Clock, Runtime, Task, block_on, instead_of_parking};
 

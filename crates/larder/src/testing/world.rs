@@ -1,7 +1,5 @@
 //! Tasks, sleepers and chance behind one lock; what a step is.
 
-use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -12,6 +10,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::sleep::Sleep;
+use super::state::{Ended, Kind, Picked, State, Task};
 use crate::runtime::{BoxFuture, Clock, InsteadOfParking, Timestamp, nanos};
 use crate::scope;
 
@@ -20,45 +20,7 @@ use crate::scope;
 pub(super) struct World {
     pub(super) seed: u64,
     pub(super) clock: Clock,
-    state: Mutex<State>,
-}
-
-struct State {
-    random: u64,
-    /// How much time a poll takes at most.
-    lag: u64,
-    tasks: Vec<Option<Task>>,
-    /// Whoever was woken, each once.
-    ready: Vec<usize>,
-    /// By instant, then by order of arrival.
-    sleepers: BTreeMap<(u64, u64), Waker>,
-    arrivals: u64,
-    /// Tasks that have to end before the simulation has: all but chores.
-    unfinished: usize,
-    panicked_behind: usize,
-}
-
-struct Task {
-    /// `None` while it is being polled, and for a future that its `block_on` polls itself.
-    future: Option<BoxFuture<'static, ()>>,
-    waker: Waker,
-    is_ready: bool,
-    is_cancelled: bool,
-    kind: Kind,
-    origin: Option<&'static Location<'static>>,
-}
-
-/// Whose task it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The test's: its panic is the test's.
-    Own,
-    /// A background load: its panic ends it and nothing else, as in other runtimes.
-    Load,
-    /// Housekeeping, which need not end.
-    Chore,
-    /// A future on the stack of a `block_on`.
-    Blocking,
+    pub(super) state: Mutex<State>,
 }
 
 /// What a step came to.
@@ -85,16 +47,7 @@ impl World {
         Arc::new(Self {
             seed,
             clock: Clock::manual(),
-            state: Mutex::new(State {
-                random: seed,
-                lag: 0,
-                tasks: Vec::new(),
-                ready: Vec::new(),
-                sleepers: BTreeMap::new(),
-                arrivals: 0,
-                unfinished: 0,
-                panicked_behind: 0,
-            }),
+            state: Mutex::new(State::new(seed)),
         })
     }
 
@@ -309,88 +262,6 @@ impl InsteadOfParking for World {
     }
 }
 
-impl Kind {
-    fn must_end(self) -> bool {
-        matches!(self, Self::Own | Self::Load)
-    }
-}
-
-enum Picked {
-    Task(usize, BoxFuture<'static, ()>, Waker, Kind),
-    Mine,
-    None,
-}
-
-/// What is left of a task, to be dropped outside the lock.
-struct Ended(
-    Option<Task>,
-    Option<BoxFuture<'static, ()>>,
-    Option<Box<dyn Any + Send>>,
-);
-
-impl State {
-    /// SplitMix64. Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn pick(&mut self, mine: Option<usize>) -> Picked {
-        if self.ready.is_empty() {
-            return Picked::None;
-        }
-        let at = match self.ready.len() {
-            1 => 0,
-            many => (self.random() % many as u64) as usize,
-        };
-        let number = self.ready.swap_remove(at);
-        let task = self.tasks[number].as_mut();
-        let task = task.expect("only living tasks are ready");
-        task.is_ready = false;
-        if mine == Some(number) {
-            return Picked::Mine;
-        }
-        let future = task.future.take();
-        let future = future.expect("a simulation is not run inside one of its own tasks");
-        Picked::Task(number, future, task.waker.clone(), task.kind)
-    }
-
-    fn put_back(&mut self, number: usize, future: BoxFuture<'static, ()>) -> Ended {
-        let task = self.tasks[number].as_mut();
-        let task = task.expect("a task ends only when it is not being polled");
-        if task.is_cancelled {
-            return Ended(self.end(number), Some(future), None);
-        }
-        task.future = Some(future);
-        Ended(None, None, None)
-    }
-
-    fn end(&mut self, number: usize) -> Option<Task> {
-        let task = self.tasks[number].take();
-        if let Some(task) = &task {
-            self.unfinished -= usize::from(task.kind.must_end());
-            if task.is_ready {
-                self.ready.retain(|ready| *ready != number);
-            }
-        }
-        task
-    }
-
-    fn due(&mut self, now: Timestamp) -> Vec<Waker> {
-        let mut due = Vec::new();
-        while let Some(entry) = self.sleepers.first_entry() {
-            if entry.key().0 > now.0 {
-                break;
-            }
-            due.push(entry.remove());
-        }
-        due
-    }
-}
-
 /// The place of a `block_on` among the tasks, given up also in a panic.
 struct OnStack<'a> {
     world: &'a World,
@@ -426,58 +297,6 @@ impl Wake for Wakes {
             task.is_ready = true;
             state.ready.push(self.number);
         }
-    }
-}
-
-struct Sleep {
-    world: Weak<World>,
-    until: Timestamp,
-    place: Option<(u64, u64)>,
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(world) = self.world.upgrade() else {
-            return Poll::Pending;
-        };
-        if world.clock.now() >= self.until {
-            return Poll::Ready(());
-        }
-        let waker = context.waker().clone();
-        let mut state = world.state.lock();
-        let place = match self.place {
-            Some(place) => place,
-            None => {
-                state.arrivals += 1;
-                (self.until.0, state.arrivals)
-            }
-        };
-        let before = state.sleepers.insert(place, waker);
-        drop(state);
-        drop(before);
-        self.place = Some(place);
-        Poll::Pending
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        if let (Some(place), Some(world)) = (self.place, self.world.upgrade()) {
-            let waker = world.state.lock().sleepers.remove(&place);
-            drop(waker);
-        }
-    }
-}
-
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
-            .field("unfinished", &self.unfinished)
-            .field("ready", &self.ready.len())
-            .field("sleepers", &self.sleepers.len())
-            .finish_non_exhaustive()
     }
 }
 
