@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["blocking", "explain", "handle", "ops", "private", "testing"],
     &["engine"],
-    &["cache", "config", "detect", "scope"],
+    &["cache", "config"],
     &[],
 ];
 

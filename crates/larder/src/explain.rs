@@ -44,6 +44,8 @@ pub struct Entry {
     pub forgotten: Vec<Key>,
     /// For how long it is still served without asking its source, which failed a moment ago.
     pub throttled: Option<Duration>,
+    /// Whether it is a kept error, not a value.
+    pub is_failure: bool,
     /// Hits so far and the budget (0: no limit), if hits are counted.
     pub hits: Option<(u32, u32)>,
     /// How long its value took to make; kept only by policies that need it.
@@ -103,6 +105,7 @@ fn describe(inner: &Inner, slot: &Slot) -> Entry {
             .checked_sub(now.0)
             .filter(|t| *t > 0)
             .map(Duration::from_nanos),
+        is_failure: slot.is_failure(),
         hits: slot.used(),
         cost: (!cost.is_zero()).then_some(cost),
     }
@@ -152,6 +155,9 @@ impl Explain {
                 Some(left) => {
                     let left = Short(left);
                     format!("hit: its source failed and is left alone for another {left}")
+                }
+                None if entry.is_some_and(|entry| entry.is_failure) => {
+                    "hit: a kept error is given again".into()
                 }
                 None => "hit: the entry is fresh".into(),
             },

@@ -267,7 +267,7 @@ impl Cache {
         self.forget("delete_prefix", &Selector::Prefix(prefix.into()))
     }
 
-    /// Forgets all keys that match a glob pattern by Redis' rules. Use [`escape`](crate::escape) for what is to be taken literally.
+    /// Forgets all keys that match a glob pattern by Redis' rules, walking all entries. Use [`escape`](crate::escape) for what is to be taken literally.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`].
@@ -307,7 +307,7 @@ impl Cache {
         Ok(self.inner.remove_selected(selector))
     }
 
-    /// The keys that match a glob pattern and are alive, in no order.
+    /// The keys that match a glob pattern and are alive, in no order. Walks all entries, each under its own short lock, without a pause.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`].

@@ -34,6 +34,10 @@ impl Policy {
     }
 
     pub(super) const fn set_jitter(mut self, share: u32) -> Result<Self, Fault> {
+        // All of it would leave nothing of an entry's life.
+        if share >= 1_000_000 {
+            return Err(Fault::NotAShare);
+        }
         self.jitter = share;
         Ok(self)
     }

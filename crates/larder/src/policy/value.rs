@@ -211,7 +211,8 @@ pub(crate) const fn share_text(text: &str) -> Result<u32, Fault> {
 }
 
 pub(crate) const fn share_number(share: f64) -> Result<u32, Fault> {
-    if share > 0.0 && share < 1.0 {
+    // Below a millionth nothing is left of it.
+    if share >= 0.000_001 && share < 1.0 {
         Ok((share * 1_000_000.0) as u32)
     } else {
         Err(Fault::NotAShare)

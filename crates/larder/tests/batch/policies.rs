@@ -2,7 +2,7 @@
 
 use larder::{ErrorKind, Operations, Policy};
 
-use crate::support::{Oops, World, secs};
+use crate::support::{World, secs};
 use crate::{Loader, Scene, found};
 
 #[test]
