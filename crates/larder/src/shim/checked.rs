@@ -67,10 +67,6 @@ pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 pub(crate) struct MutexGuard<'a, T>(shuttle::sync::MutexGuard<'a, T>);
 
 impl<T> Mutex<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        Self(shuttle::sync::Mutex::new(value))
-    }
-
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard(
             self.0
