@@ -49,11 +49,15 @@ impl Locks {
             },
         );
         // Whoever forgets to give locks back pays for the clean-up now and then.
-        if locks.len().is_power_of_two() {
-            locks.retain(|_, held| held.until > now);
-        }
+        let expired: Vec<_> = if locks.len().is_power_of_two() {
+            locks.extract_if(|_, held| held.until <= now).collect()
+        } else {
+            Vec::new()
+        };
+        // Wakers are foreign code, their drop too: never under the lock.
         drop(locks);
         wake(before);
+        drop(expired);
         Ok(())
     }
 
@@ -127,13 +131,15 @@ impl Future for Released<'_> {
         let mut locks = self.locks.0.lock();
         let noted = match locks.get_mut(self.key) {
             None => None,
-            // Woken: by the release of whom it was noted with, whoever holds it now.
-            Some(held) if self.noted && !held.waiting.iter().any(|w| w.will_wake(&waker)) => None,
-            Some(held) => {
-                held.waiting.retain(|w| !w.will_wake(&waker));
-                held.waiting.push(waker);
-                Some(())
-            }
+            // Noted and not there any more: woken by the release of whom it was noted with, whoever holds it now.
+            Some(held) => match held.waiting.iter().any(|w| w.will_wake(&waker)) {
+                true => Some(()),
+                false if self.noted => None,
+                false => {
+                    held.waiting.push(waker);
+                    Some(())
+                }
+            },
         };
         drop(locks);
         if noted.is_none() {

@@ -18,7 +18,6 @@ use crate::explain::Explain;
 use crate::key::Key;
 use crate::runtime::block_on;
 use crate::selector::Selector;
-use crate::switch::Operations;
 
 /// How an error of this shape is shared: `Some` when it can be cloned.
 #[doc(hidden)]
@@ -299,10 +298,4 @@ pub async fn forget(targets: &[Target]) {
 /// Forgets all targets.
 pub fn forget_sync(targets: &[Target]) {
     targets.iter().for_each(Target::forget);
-}
-
-/// Whether everything is off here: a cached function then only calls its source.
-#[must_use]
-pub fn is_off(cache: &Cache) -> bool {
-    cache.inner.is_off(Operations::READ | Operations::WRITE)
 }
