@@ -33,6 +33,12 @@ pub enum ErrorKind {
     Unsupported,
     /// The cache is closed.
     Closed,
+    /// A store cannot be reached, or its breaker is open: try later.
+    Unavailable,
+    /// A store answered, and what it says cannot be right or is an error of its own: look at the store.
+    Store,
+    /// A value cannot be turned into bytes, or is too large for the store.
+    Encode,
 }
 
 /// Why an operation did not succeed.
@@ -55,17 +61,59 @@ struct Inner {
 }
 
 impl Error {
-    pub(crate) fn new(
-        kind: ErrorKind,
-        operation: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
+    /// An error of this kind, for stores outside this library.
+    pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
             kind,
             operation,
             key: None,
             message: message.into(),
             source: None,
+        }))
+    }
+
+    /// A store cannot be reached.
+    pub fn unavailable(operation: &'static str, store: &str, source: impl Into<BoxError>) -> Self {
+        Self::of_store(
+            ErrorKind::Unavailable,
+            operation,
+            format!("{store} cannot be reached"),
+            source,
+        )
+    }
+
+    /// A store answered with an error, or with what cannot be right.
+    pub fn store(operation: &'static str, store: &str, source: impl Into<BoxError>) -> Self {
+        Self::of_store(
+            ErrorKind::Store,
+            operation,
+            format!("{store} answered with an error"),
+            source,
+        )
+    }
+
+    /// A store does not do this.
+    #[must_use]
+    pub fn unsupported(operation: &'static str, store: &str, why: &str) -> Self {
+        Self::new(
+            ErrorKind::Unsupported,
+            operation,
+            format!("{store} cannot do this: {why}"),
+        )
+    }
+
+    fn of_store(
+        kind: ErrorKind,
+        operation: &'static str,
+        message: String,
+        source: impl Into<BoxError>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            operation,
+            key: None,
+            message,
+            source: Some(source.into()),
         }))
     }
 

@@ -49,7 +49,9 @@ pub mod testing;
 
 mod blocking;
 mod cache;
+mod codec;
 mod config;
+pub mod conformance;
 mod detect;
 mod engine;
 mod entry;
@@ -68,6 +70,7 @@ mod scope;
 mod selector;
 mod shim;
 mod stats;
+pub mod store;
 mod switch;
 mod tag;
 
@@ -77,6 +80,7 @@ pub mod __private;
 
 pub use blocking::Blocking;
 pub use cache::{Builder, Cache, IntoWeight, cache, named, register, set_default, setup};
+pub use codec::{Codec, Format, Portable, Unreadable, Wire};
 pub use detect::{Read, Source, detect, detect_async};
 pub use engine::{Cacheable, FunctionStats};
 pub use error::{BoxError, Error, ErrorKind, Result};

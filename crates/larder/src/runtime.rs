@@ -8,12 +8,18 @@ use std::time::Duration;
 
 mod clock;
 mod park;
+#[cfg(feature = "reactor")]
+mod reactor;
 mod system;
 mod timer;
 
 pub(crate) use clock::nanos;
 pub use clock::{Clock, Timestamp};
+#[cfg(feature = "reactor")]
+pub(crate) use park::is_parking;
 pub(crate) use park::{InsteadOfParking, block_on, instead_of_parking};
+#[cfg(feature = "reactor")]
+pub use reactor::{Entered, Reactor, Side};
 pub use system::SystemRuntime;
 
 /// An owned, boxed future.

@@ -59,6 +59,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         return output.expect("a future that was driven to its end has an output");
     }
     let waker = WAKER.with(Clone::clone);
+    let _parking = Parking::begin();
     let mut context = Context::from_waker(&waker);
     loop {
         match future.as_mut().poll(&mut context) {
@@ -66,4 +67,29 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Pending => thread::park(),
         }
     }
+}
+
+thread_local! {
+    static PARKING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// While it lives, this thread is in [`block_on`].
+struct Parking(bool);
+
+impl Parking {
+    fn begin() -> Self {
+        Self(PARKING.with(|parking| parking.replace(true)))
+    }
+}
+
+impl Drop for Parking {
+    fn drop(&mut self) {
+        PARKING.with(|parking| parking.set(self.0));
+    }
+}
+
+/// Whether this thread is driving a future in [`block_on`]: it will park, and nothing else runs on it meanwhile.
+#[cfg(feature = "reactor")]
+pub(crate) fn is_parking() -> bool {
+    PARKING.with(std::cell::Cell::get)
 }

@@ -1,0 +1,1 @@
+//! What every store and every wrapper of stores must do, as functions that a test calls.

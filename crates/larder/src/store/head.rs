@@ -1,0 +1,190 @@
+//! The head of an entry: what a store may look at without knowing codecs or keys.
+//!
+//! ```text
+//! offset  size
+//!      0     1  0xC1, a byte that begins no JSON text, no UTF-8 text and no MessagePack value
+//!      1     1  version of this layout: 1
+//!      2     4  length of the head, all of this
+//!      6     1  format         7  1  compression
+//!      8     1  sealing        9  1  0
+//!     10     8  written at        milliseconds since 1970-01-01 UTC
+//!     18     8  refresh at        the same; 2^64-1 is never
+//!     26     8  stale until
+//!     34     8  keep until
+//!     42     8  fingerprint of the type; 0: none
+//!     50     4  hits              budget, 0: none
+//!     54     4  refresh hits      the same
+//!     58     8  cost              microseconds that the value took to make
+//!     66     2  number of tags    then for each: 2 length, name, 8 version
+//!      …     1  length of the key id, the key id
+//!      …        seal: nonce and authentication code, up to the end of the head
+//! ```
+//!
+//! All numbers are big-endian. The body follows. The versions of tags are the one thing that a seal does not cover: they belong to the store
+//! that holds the entry.
+
+/// A byte that begins no text.
+pub(crate) const MAGIC: u8 = 0xC1;
+pub(crate) const VERSION: u8 = 1;
+/// Up to the tags.
+const FIXED: usize = 68;
+/// More tags than anybody needs, and few enough that a hostile head costs nothing.
+pub(crate) const MAX_TAGS: usize = 1_024;
+
+/// What stands before the body of every entry: its times, its tags, and how the body is to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub(crate) format: u8,
+    pub(crate) compression: u8,
+    pub(crate) sealing: u8,
+    pub(crate) written: u64,
+    pub(crate) refresh_at: u64,
+    pub(crate) stale_until: u64,
+    pub(crate) keep_until: u64,
+    pub(crate) fingerprint: u64,
+    pub(crate) hits: u32,
+    pub(crate) refresh_hits: u32,
+    pub(crate) cost: u64,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) key_id: String,
+    pub(crate) seal: Vec<u8>,
+}
+
+/// A tag of an entry, and its version when the entry's value was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// The tag.
+    pub name: String,
+    /// Its version in the store that holds the entry.
+    pub version: u64,
+}
+
+impl Head {
+    /// The head of an entry, and where its body begins; `None` for bytes that are no entry of ours.
+    ///
+    /// Costs time and room in proportion to the head that is really there, whatever the bytes claim.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
+        let [MAGIC, VERSION, ..] = bytes else {
+            return None;
+        };
+        let length = u32::from_be_bytes(bytes.get(2..6)?.try_into().ok()?) as usize;
+        let head = bytes.get(..length)?;
+        let mut rest = Rest(head.get(6..)?);
+        let [format, compression, sealing, 0] = *rest.take::<4>()? else {
+            return None;
+        };
+        let mut parsed = Self {
+            format,
+            compression,
+            sealing,
+            written: rest.u64()?,
+            refresh_at: rest.u64()?,
+            stale_until: rest.u64()?,
+            keep_until: rest.u64()?,
+            fingerprint: rest.u64()?,
+            hits: rest.u32()?,
+            refresh_hits: rest.u32()?,
+            cost: rest.u64()?,
+            tags: Vec::new(),
+            key_id: String::new(),
+            seal: Vec::new(),
+        };
+        let tags = usize::from(u16::from_be_bytes(*rest.take()?));
+        if tags > MAX_TAGS {
+            return None;
+        }
+        for _ in 0..tags {
+            let size = usize::from(u16::from_be_bytes(*rest.take()?));
+            let name = rest.text(size)?;
+            let version = rest.u64()?;
+            parsed.tags.push(Tag { name, version });
+        }
+        let [id] = *rest.take()?;
+        parsed.key_id = rest.text(usize::from(id))?;
+        parsed.seal = rest.0.to_vec();
+        Some((parsed, length))
+    }
+
+    /// The head as bytes.
+    ///
+    /// # Panics
+    /// When it has more than 1 024 tags, a tag longer than 65 535 bytes or a key id longer than 255: whoever makes a head checks that first.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        assert!(
+            self.tags.len() <= MAX_TAGS,
+            "larder: too many tags for a head"
+        );
+        let mut out = Vec::with_capacity(FIXED + 64 + self.seal.len());
+        out.extend([MAGIC, VERSION, 0, 0, 0, 0]);
+        out.extend([self.format, self.compression, self.sealing, 0]);
+        for instant in [
+            self.written,
+            self.refresh_at,
+            self.stale_until,
+            self.keep_until,
+        ] {
+            out.extend(instant.to_be_bytes());
+        }
+        out.extend(self.fingerprint.to_be_bytes());
+        out.extend(self.hits.to_be_bytes());
+        out.extend(self.refresh_hits.to_be_bytes());
+        out.extend(self.cost.to_be_bytes());
+        out.extend((self.tags.len() as u16).to_be_bytes());
+        for tag in &self.tags {
+            let length = u16::try_from(tag.name.len()).expect("larder: a tag of 64 KiB");
+            out.extend(length.to_be_bytes());
+            out.extend(tag.name.as_bytes());
+            out.extend(tag.version.to_be_bytes());
+        }
+        out.push(u8::try_from(self.key_id.len()).expect("larder: a key id of 256 bytes"));
+        out.extend(self.key_id.as_bytes());
+        out.extend(&self.seal);
+        let length = u32::try_from(out.len()).expect("larder: a head of 4 GiB");
+        out[2..6].copy_from_slice(&length.to_be_bytes());
+        out
+    }
+
+    /// Whether the entry may be served at `now` as far as its times go: before its `stale_until`.
+    #[must_use]
+    pub fn can_be_served(&self, now: u64) -> bool {
+        now < self.stale_until
+    }
+
+    /// The tags, with their versions in the store that holds the entry.
+    #[must_use]
+    pub fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
+    /// Until when the entry is kept, in milliseconds since 1970-01-01 UTC; `u64::MAX` is for ever.
+    #[must_use]
+    pub fn keep_until(&self) -> u64 {
+        self.keep_until
+    }
+}
+
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (first, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(first)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(|bytes| u64::from_be_bytes(*bytes))
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(|bytes| u32::from_be_bytes(*bytes))
+    }
+
+    fn text(&mut self, length: usize) -> Option<String> {
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        std::str::from_utf8(text).ok().map(str::to_owned)
+    }
+}
