@@ -21,6 +21,7 @@ pub(crate) use park::{InsteadOfParking, block_on, instead_of_parking};
 #[cfg(feature = "reactor")]
 pub use reactor::{Entered, Reactor, Side};
 pub use system::SystemRuntime;
+pub(crate) use system::mix;
 
 /// An owned, boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

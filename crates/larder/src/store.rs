@@ -30,6 +30,7 @@ pub mod sqlite;
 mod tiers;
 
 pub use address::{Address, Secret};
+pub(crate) use head::MAGIC;
 pub use head::{Head, Tag};
 pub use registry::{Open, Opening, open, register};
 

@@ -67,12 +67,14 @@ mod explore;
 mod simulation;
 mod sleep;
 mod state;
+mod store;
 mod under_way;
 mod world;
 mod yielding;
 
 pub use explore::explore;
 pub use simulation::{Simulation, Spawned};
+pub use store::MemoryStore;
 pub use under_way::{UnderWay, under_way};
 pub use world::Stuck;
 pub use yielding::{YieldNow, yield_now};

@@ -1,1 +1,330 @@
-//! TODO
+//! A store without a server: everything that the port asks for, on virtual time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::Runtime;
+use crate::store::{
+    Acquired, Admission, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Read,
+    Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+};
+
+mod entries;
+mod powers;
+mod request;
+mod state;
+mod tags;
+
+use request::{OwnedRead, OwnedRemoval, OwnedScan};
+use state::State;
+
+/// A [`Store`] in the memory of this process, as a server would be one: entries are bytes, lives end on its own clock.
+///
+/// Handles of one place share what it holds: a [`Clone`] is the same connection, [`connect`](Self::connect) another one, as another process would have
+/// it, and [`within`](Self::within) another name space.
+///
+/// It honours the whole contract of the port, in every step atomically. Each operation first lets others go, so that a seed of a
+/// [`Simulation`](super::Simulation) orders them.
+///
+/// ```
+/// use larder::store::{Condition, Store, Write};
+/// use larder::testing::{MemoryStore, Simulation};
+///
+/// let simulation = Simulation::new(1);
+/// let store = MemoryStore::new(simulation.runtime());
+/// let write = Write { key: "a", bytes: b"1", life: None, condition: Condition::Absent };
+/// let written = simulation.block_on(store.write(&[write, write]))?;
+/// assert_eq!(written, [true, false]);
+/// # Ok::<(), larder::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore {
+    place: Arc<Place>,
+    space: Arc<str>,
+    link: Arc<Link>,
+}
+
+/// What all handles share.
+struct Place {
+    state: Mutex<State>,
+    runtime: Arc<dyn Runtime>,
+}
+
+/// One connection.
+struct Link {
+    number: u64,
+    is_closed: AtomicBool,
+}
+
+impl MemoryStore {
+    /// An empty place, and the first connection to it. All keys are in its name space.
+    #[must_use]
+    pub fn new(runtime: Arc<dyn Runtime>) -> Self {
+        let state = State::new(runtime.random());
+        let place = Arc::new(Place {
+            state: Mutex::new(state),
+            runtime,
+        });
+        let link = place.link();
+        Self {
+            place,
+            space: "".into(),
+            link,
+        }
+    }
+
+    /// Another connection to the same place and name space.
+    #[must_use]
+    pub fn connect(&self) -> Self {
+        Self {
+            link: self.place.link(),
+            ..self.clone()
+        }
+    }
+
+    /// Another connection to the same place, for the keys that begin with `prefix`.
+    #[must_use]
+    pub fn within(&self, prefix: &str) -> Self {
+        Self {
+            space: prefix.into(),
+            ..self.connect()
+        }
+    }
+
+    /// How many living entries the place has, in all name spaces.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        let mut state = self.place.state.lock();
+        state.sweep(self.place.runtime.clock().now());
+        state.entries.len()
+    }
+
+    /// One operation: on its way, then all at once.
+    async fn call<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        apply: impl Fn(&mut State) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.open(operation)?;
+        super::yield_now().await;
+        self.open(operation)?;
+        self.place.apply(self.link.number, &apply)
+    }
+
+    fn open(&self, operation: &'static str) -> Result<()> {
+        if self.link.is_closed.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::Closed,
+                operation,
+                "this connection to memory is closed",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    fn link(&self) -> Arc<Link> {
+        Arc::new(Link {
+            number: self.state.lock().number(),
+            is_closed: AtomicBool::new(false),
+        })
+    }
+
+    fn apply<T>(&self, link: u64, apply: &impl Fn(&mut State) -> Result<T>) -> Result<T> {
+        let mut state = self.state.lock();
+        state.sweep(self.runtime.clock().now());
+        let done = apply(&mut state);
+        // Under the lock: an operation that comes later finds its sink told.
+        state.tell(link);
+        done
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("link", &self.link.number)
+            .field("space", &self.space)
+            .finish_non_exhaustive()
+    }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Store for MemoryStore {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn lease_level(&self) -> LeaseLevel {
+        LeaseLevel::Atomic
+    }
+
+    fn read<'a>(&'a self, reads: &'a [Read<'a>]) -> StoreFuture<'a, Vec<Found>> {
+        let reads: Vec<OwnedRead> = reads.iter().map(OwnedRead::new).collect();
+        Box::pin(self.call("read", move |state| {
+            Ok(reads.iter().map(|read| state.read(read)).collect())
+        }))
+    }
+
+    fn fill<'a>(&'a self, fills: &'a [Fill<'a>]) -> StoreFuture<'a, Vec<bool>> {
+        let fills: Vec<_> = fills
+            .iter()
+            .map(|fill| {
+                let key = fill.key.to_owned();
+                (key, fill.bytes.to_vec(), fill.life, fill.lease.clone())
+            })
+            .collect();
+        Box::pin(self.call("fill", move |state| {
+            let fills = fills.iter();
+            Ok(fills
+                .map(|(key, bytes, life, lease)| state.fill(key, bytes, *life, lease))
+                .collect())
+        }))
+    }
+
+    fn write<'a>(&'a self, writes: &'a [Write<'a>]) -> StoreFuture<'a, Vec<bool>> {
+        let writes: Vec<_> = writes
+            .iter()
+            .map(|write| {
+                let key = write.key.to_owned();
+                (key, write.bytes.to_vec(), write.life, write.condition)
+            })
+            .collect();
+        Box::pin(self.call("write", move |state| {
+            let writes = writes.iter();
+            Ok(writes
+                .map(|(key, bytes, life, condition)| state.write(key, bytes, *life, *condition))
+                .collect())
+        }))
+    }
+
+    fn touch<'a>(&'a self, touch: &'a Touch<'a>) -> StoreFuture<'a, bool> {
+        let (key, head) = (touch.key.to_owned(), touch.head.to_vec());
+        let (life, lease) = (touch.life, touch.lease.clone());
+        Box::pin(self.call("touch", move |state| {
+            Ok(state.touch(&key, &head, life, &lease))
+        }))
+    }
+
+    fn remaining<'a>(&'a self, keys: &'a [&'a str]) -> StoreFuture<'a, Vec<Option<Life>>> {
+        let keys = owned(keys);
+        Box::pin(self.call("remaining", move |state| {
+            Ok(keys.iter().map(|key| state.remaining(key)).collect())
+        }))
+    }
+
+    fn remove<'a>(&'a self, removal: &'a Removal<'a>) -> StoreFuture<'a, u64> {
+        let removal = OwnedRemoval::new(removal, &self.space);
+        Box::pin(self.call("remove", move |state| Ok(state.remove(&removal))))
+    }
+
+    fn tag_versions<'a>(&'a self, tags: &'a [&'a str], life: Life) -> StoreFuture<'a, TagVersions> {
+        let tags = owned(tags);
+        Box::pin(self.call("tag_versions", move |state| {
+            Ok(TagVersions {
+                versions: tags.iter().map(|tag| state.version(tag, life)).collect(),
+                epoch: state.epoch,
+            })
+        }))
+    }
+
+    fn forget_tags<'a>(&'a self, tags: &'a [&'a str]) -> StoreFuture<'a, ()> {
+        let tags = owned(tags);
+        Box::pin(self.call("forget_tags", move |state| {
+            state.forget_tags(&tags);
+            Ok(())
+        }))
+    }
+
+    fn scan<'a>(&'a self, scan: &'a Scan<'a>) -> StoreFuture<'a, Page> {
+        let scan = OwnedScan::new(scan, &self.space);
+        Box::pin(self.call("scan", move |state| Ok(state.scan(&scan))))
+    }
+
+    fn ping(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.call("ping", |_| Ok(())))
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.link.is_closed.store(true, Ordering::Release);
+        self.place.state.lock().sinks.remove(&self.link.number);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn counters(&self) -> Option<&dyn Counters> {
+        Some(self)
+    }
+
+    fn locks(&self) -> Option<&dyn Locks> {
+        Some(self)
+    }
+
+    fn windows(&self) -> Option<&dyn Windows> {
+        Some(self)
+    }
+
+    fn invalidations(&self) -> Option<&dyn Invalidations> {
+        Some(self)
+    }
+}
+
+impl Counters for MemoryStore {
+    fn add<'a>(&'a self, key: &'a str, by: i64, life: Life) -> StoreFuture<'a, i64> {
+        let key = key.to_owned();
+        Box::pin(self.call("increment", move |state| state.add(&key, by, life)))
+    }
+}
+
+impl Locks for MemoryStore {
+    fn acquire<'a>(
+        &'a self,
+        name: &'a str,
+        owner: &'a str,
+        ttl: Duration,
+    ) -> StoreFuture<'a, Acquired> {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        Box::pin(self.call("lock", move |state| Ok(state.acquire(&name, &owner, ttl))))
+    }
+
+    fn renew<'a>(&'a self, name: &'a str, owner: &'a str, ttl: Duration) -> StoreFuture<'a, bool> {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        Box::pin(self.call("renew", move |state| Ok(state.renew(&name, &owner, ttl))))
+    }
+
+    fn release<'a>(&'a self, name: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        let (name, owner) = (name.to_owned(), owner.to_owned());
+        Box::pin(self.call("unlock", move |state| Ok(state.release(&name, &owner))))
+    }
+
+    fn held<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<Duration>> {
+        let name = name.to_owned();
+        Box::pin(self.call("locked", move |state| Ok(state.held(&name))))
+    }
+}
+
+impl Windows for MemoryStore {
+    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+        let key = key.to_owned();
+        Box::pin(self.call("admit", move |state| Ok(state.admit(&key, limit, per))))
+    }
+}
+
+impl Invalidations for MemoryStore {
+    fn subscribe(&self, sink: Arc<dyn Sink>) -> StoreFuture<'_, ()> {
+        let link = self.link.number;
+        Box::pin(self.call("subscribe", move |state| {
+            state.sinks.insert(link, Arc::clone(&sink));
+            Ok(())
+        }))
+    }
+}

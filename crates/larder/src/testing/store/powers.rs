@@ -1,0 +1,116 @@
+//! Counters, locks, windows.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::state::{Change, Held, State, Stored, Window};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Acquired, Admission, Life};
+
+impl State {
+    pub(super) fn add(&mut self, key: &str, by: i64, life: Life) -> Result<i64> {
+        let (before, until) = match self.entries.get(key) {
+            Some(entry) => (number(&entry.bytes)?, entry.until),
+            None => (0, self.until(life)),
+        };
+        let sum = before.checked_add(by).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Store,
+                "increment",
+                "memory: the sum is out of the range of a number",
+            )
+        })?;
+        self.leases.remove(key);
+        if until > self.now {
+            let bytes = sum.to_string().into_bytes();
+            self.entries.insert(key.to_owned(), Stored { bytes, until });
+        }
+        self.changes.push(Change::Key(key.to_owned()));
+        Ok(sum)
+    }
+
+    pub(super) fn acquire(&mut self, name: &str, owner: &str, ttl: Duration) -> Acquired {
+        let before = self.locks.get(name);
+        if let Some(held) = before.filter(|held| held.until > self.now && held.owner != owner) {
+            let left = held.until.since(self.now);
+            return Acquired::Taken { left };
+        }
+        let fence = before.map_or(0, |held| held.fence) + 1;
+        let held = Held {
+            owner: owner.to_owned(),
+            until: self.now.after(ttl),
+            fence,
+        };
+        self.locks.insert(name.to_owned(), held);
+        Acquired::Held { fence }
+    }
+
+    pub(super) fn renew(&mut self, name: &str, owner: &str, ttl: Duration) -> bool {
+        let until = self.now.after(ttl);
+        let mine = self.mine(name, owner);
+        mine.map(|held| held.until = until).is_some()
+    }
+
+    /// The number stays: the next owner's is greater.
+    pub(super) fn release(&mut self, name: &str, owner: &str) -> bool {
+        let now = self.now;
+        let mine = self.mine(name, owner);
+        mine.map(|held| held.until = now).is_some()
+    }
+
+    fn mine(&mut self, name: &str, owner: &str) -> Option<&mut Held> {
+        let now = self.now;
+        let held = self.locks.get_mut(name)?;
+        (held.until > now && held.owner == owner).then_some(held)
+    }
+
+    pub(super) fn held(&self, name: &str) -> Option<Duration> {
+        let left = self.locks.get(name)?.until.since(self.now);
+        (!left.is_zero()).then_some(left)
+    }
+
+    pub(super) fn admit(&mut self, key: &str, limit: u64, per: Duration) -> Admission {
+        let (now, until) = (self.now, self.now.after(per));
+        let window = self.windows.entry(key.to_owned());
+        let window = window.or_insert_with(|| Window {
+            counted: VecDeque::new(),
+            until,
+        });
+        let counted = &mut window.counted;
+        while counted.front().is_some_and(|first| first.after(per) <= now) {
+            counted.pop_front();
+        }
+        let used = counted.len() as u64;
+        if used < limit {
+            counted.push_back(now);
+            window.until = window.until.max(until);
+            return Admission {
+                admitted: true,
+                used: used + 1,
+                retry_after: Duration::ZERO,
+            };
+        }
+        // With a limit of more than is counted, the oldest that has to go is not the first.
+        let first = usize::try_from(used - limit).ok();
+        let leaves = first.and_then(|first| counted.get(first));
+        Admission {
+            admitted: false,
+            used,
+            retry_after: leaves.map_or(per, |at| at.after(per).since(now)),
+        }
+    }
+}
+
+/// Only what an addition would have written: no sign of plus, no leading zero.
+fn number(bytes: &[u8]) -> Result<i64> {
+    let text = std::str::from_utf8(bytes).ok();
+    let number = text.and_then(|text| text.parse::<i64>().ok());
+    let written = number.filter(|number| number.to_string().as_bytes() == bytes);
+    written.ok_or_else(|| {
+        Error::new(
+            ErrorKind::WrongType,
+            "increment",
+            "memory: the key holds something else than a number",
+        )
+    })
+}
