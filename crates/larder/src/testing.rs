@@ -74,7 +74,7 @@ mod yielding;
 
 pub use explore::explore;
 pub use simulation::{Simulation, Spawned};
-pub use store::MemoryStore;
+pub use store::{Faults, MemoryStore};
 pub use under_way::{UnderWay, under_way};
 pub use world::Stuck;
 pub use yielding::{YieldNow, yield_now};

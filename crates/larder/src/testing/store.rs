@@ -1,6 +1,7 @@
 //! A store without a server: everything that the port asks for, on virtual time.
 
 use std::fmt;
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,18 +9,21 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Task};
 use crate::store::{
     Acquired, Admission, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Read,
     Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 
 mod entries;
+mod faults;
 mod powers;
 mod request;
 mod state;
 mod tags;
 
+pub use faults::Faults;
+use faults::{Fate, Way};
 use request::{OwnedRead, OwnedRemoval, OwnedScan};
 use state::State;
 
@@ -59,13 +63,21 @@ struct Place {
 struct Link {
     number: u64,
     is_closed: AtomicBool,
+    weather: Mutex<Weather>,
+}
+
+/// What a connection suffers at present.
+#[derive(Clone, Default)]
+struct Weather {
+    way: Way,
+    faults: Faults,
 }
 
 impl MemoryStore {
     /// An empty place, and the first connection to it. All keys are in its name space.
     #[must_use]
     pub fn new(runtime: Arc<dyn Runtime>) -> Self {
-        let state = State::new(runtime.random());
+        let state = State::new(runtime.random(), runtime.clock().now());
         let place = Arc::new(Place {
             state: Mutex::new(state),
             runtime,
@@ -78,7 +90,7 @@ impl MemoryStore {
         }
     }
 
-    /// Another connection to the same place and name space.
+    /// Another connection to the same place and name space, without faults.
     #[must_use]
     pub fn connect(&self) -> Self {
         Self {
@@ -104,19 +116,102 @@ impl MemoryStore {
         state.entries.len()
     }
 
-    /// One operation: on its way, then all at once.
+    /// Lets this connection behave so from now on.
+    pub fn suffer(&self, faults: Faults) {
+        self.link.weather.lock().faults = faults;
+    }
+
+    /// Cuts this connection: nothing arrives any more, and nothing says so.
+    pub fn cut(&self) {
+        self.turn(Way::Cut);
+    }
+
+    /// Refuses all that comes on this connection: it fails at once.
+    pub fn refuse(&self) {
+        self.turn(Way::Refused);
+    }
+
+    /// Lets through what comes on this connection. Whoever hears of changes is told that anything may have changed.
+    pub fn heal(&self) {
+        self.turn(Way::Open);
+        let mut state = self.place.state.lock();
+        state.hears_again(self.link.number);
+    }
+
+    fn turn(&self, way: Way) {
+        self.link.weather.lock().way = way;
+        if way != Way::Open {
+            self.place.state.lock().deaf.insert(self.link.number);
+        }
+    }
+
+    /// Loses all that the place holds, as a server does that was killed and started again.
+    pub fn crash(&self) {
+        self.place.state.lock().crash();
+    }
+
+    /// Lets the place's own clock run at so many per cent of true time from now on.
+    pub fn clock_runs_at(&self, percent: u32) {
+        let now = self.place.runtime.clock().now();
+        self.place.state.lock().time.runs_at(percent, now);
+    }
+
+    /// One operation: on its way, all at once, and on its way back.
     async fn call<T: Send + 'static>(
         &self,
         operation: &'static str,
         apply: impl Fn(&mut State) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.open(operation)?;
-        super::yield_now().await;
-        self.open(operation)?;
-        self.place.apply(self.link.number, &apply)
+        let (runtime, link) = (&self.place.runtime, self.link.number);
+        let faults = self.passes(operation).await?;
+        let fate = faults.fate(&**runtime);
+        self.travels(&faults).await;
+        self.passes(operation).await?;
+        let done = match fate {
+            Fate::Well => self.place.apply(link, &apply),
+            Fate::Unavailable => return Err(unavailable(operation)),
+            Fate::Error => {
+                return Err(Error::store(
+                    operation,
+                    "memory",
+                    "a fault that was asked for",
+                ));
+            }
+            Fate::LostRequest => pending().await,
+            Fate::LostAnswer => {
+                drop(self.place.apply(link, &apply));
+                pending().await
+            }
+            Fate::Doubled => {
+                drop(self.place.apply(link, &apply));
+                self.travels(&faults).await;
+                self.place.apply(link, &apply)
+            }
+            Fate::Late(after) => {
+                let place = Arc::clone(&self.place);
+                let sleep = runtime.sleep(after);
+                runtime.spawn(Task::Chore(Box::pin(async move {
+                    sleep.await;
+                    drop(place.apply(link, &apply));
+                })));
+                pending().await
+            }
+        };
+        self.travels(&faults).await;
+        self.passes(operation).await?;
+        done
     }
 
-    fn open(&self, operation: &'static str) -> Result<()> {
+    async fn travels(&self, faults: &Faults) {
+        let runtime = &self.place.runtime;
+        match faults.on_the_way(&**runtime) {
+            Duration::ZERO => super::yield_now().await,
+            time => runtime.sleep(time).await,
+        }
+    }
+
+    /// Resolves if the connection lets anything through.
+    async fn passes(&self, operation: &'static str) -> Result<Faults> {
         if self.link.is_closed.load(Ordering::Acquire) {
             return Err(Error::new(
                 ErrorKind::Closed,
@@ -124,8 +219,17 @@ impl MemoryStore {
                 "this connection to memory is closed",
             ));
         }
-        Ok(())
+        let Weather { way, faults } = self.link.weather.lock().clone();
+        match way {
+            Way::Open => Ok(faults),
+            Way::Cut => pending().await,
+            Way::Refused => Err(unavailable(operation)),
+        }
     }
+}
+
+fn unavailable(operation: &'static str) -> Error {
+    Error::unavailable(operation, "memory", "connection refused")
 }
 
 impl Place {
@@ -133,6 +237,7 @@ impl Place {
         Arc::new(Link {
             number: self.state.lock().number(),
             is_closed: AtomicBool::new(false),
+            weather: Mutex::default(),
         })
     }
 

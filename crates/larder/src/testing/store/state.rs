@@ -1,6 +1,6 @@
 //! What a place holds, and whom it tells.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::runtime::Timestamp;
@@ -8,7 +8,9 @@ use crate::store::{Changed, Life, Sink};
 
 /// All maps are ordered: a walk is the same in each run.
 pub(super) struct State {
+    /// The present on the place's own clock.
     pub(super) now: Timestamp,
+    pub(super) time: Time,
     pub(super) entries: BTreeMap<String, Stored>,
     pub(super) leases: BTreeMap<String, Lease>,
     pub(super) tags: BTreeMap<String, Version>,
@@ -16,6 +18,8 @@ pub(super) struct State {
     pub(super) locks: BTreeMap<String, Held>,
     pub(super) windows: BTreeMap<String, Window>,
     pub(super) sinks: BTreeMap<u64, Arc<dyn Sink>>,
+    /// Connections that hear nothing at present.
+    pub(super) deaf: BTreeSet<u64>,
     pub(super) changes: Vec<Change>,
     numbers: u64,
 }
@@ -55,9 +59,10 @@ pub(super) enum Change {
 pub(super) const FENCES: std::time::Duration = std::time::Duration::from_secs(2 * 86_400);
 
 impl State {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, now: Timestamp) -> Self {
         let mut state = Self {
-            now: Timestamp(0),
+            now,
+            time: Time::new(now),
             entries: BTreeMap::new(),
             leases: BTreeMap::new(),
             tags: BTreeMap::new(),
@@ -65,6 +70,7 @@ impl State {
             locks: BTreeMap::new(),
             windows: BTreeMap::new(),
             sinks: BTreeMap::new(),
+            deaf: BTreeSet::new(),
             changes: Vec::new(),
             numbers: seed,
         };
@@ -94,6 +100,7 @@ impl State {
 
     /// Moves to the present: nothing that is past its life is there any more.
     pub(super) fn sweep(&mut self, now: Timestamp) {
+        let now = self.time.at(now);
         self.now = now;
         self.entries.retain(|_, entry| entry.until > now);
         self.leases.retain(|_, lease| lease.until > now);
@@ -109,8 +116,63 @@ impl State {
                 Change::Key(key) => Changed::Key(key),
                 Change::Tag(tag) => Changed::Tag(tag),
             };
-            let others = self.sinks.iter().filter(|(link, _)| **link != by);
+            let hears = |link: &u64| *link != by && !self.deaf.contains(link);
+            let others = self.sinks.iter().filter(|(link, _)| hears(link));
             others.for_each(|(_, sink)| sink.changed(what));
         }
+    }
+
+    pub(super) fn hears_again(&mut self, link: u64) {
+        if self.deaf.remove(&link)
+            && let Some(sink) = self.sinks.get(&link)
+        {
+            sink.changed(Changed::All);
+        }
+    }
+
+    pub(super) fn crash(&mut self) {
+        self.entries.clear();
+        self.leases.clear();
+        self.tags.clear();
+        self.locks.clear();
+        self.windows.clear();
+        self.changes.clear();
+        self.epoch = self.number();
+        let hears = |link: &u64| !self.deaf.contains(link);
+        let sinks = self.sinks.iter().filter(|(link, _)| hears(link));
+        sinks.for_each(|(_, sink)| sink.changed(Changed::All));
+    }
+}
+
+/// A clock that may run fast or slow.
+pub(super) struct Time {
+    since: Timestamp,
+    here: Timestamp,
+    percent: u32,
+}
+
+impl Time {
+    fn new(now: Timestamp) -> Self {
+        Self {
+            since: now,
+            here: now,
+            percent: 100,
+        }
+    }
+
+    fn at(&self, now: Timestamp) -> Timestamp {
+        let passed = now.since(self.since).as_nanos();
+        let here = passed * u128::from(self.percent) / 100;
+        self.here.after(std::time::Duration::from_nanos(
+            u64::try_from(here).unwrap_or(u64::MAX),
+        ))
+    }
+
+    pub(super) fn runs_at(&mut self, percent: u32, now: Timestamp) {
+        *self = Self {
+            since: now,
+            here: self.at(now),
+            percent,
+        };
     }
 }
