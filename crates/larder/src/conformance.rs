@@ -40,6 +40,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::Result;
 use crate::runtime::{BoxFuture, Runtime, SystemRuntime};
 use crate::store::Store;
+use crate::store::wait::within;
 
 mod conditions;
 mod counting;
@@ -173,7 +174,7 @@ impl Case {
     pub async fn run(&self, subject: &dyn Subject) -> Result<(), Failure> {
         let limit = SystemRuntime::new().sleep(Duration::from_secs(120));
         let mut store = String::new();
-        let ran = trial::within(limit, self.attempt(subject, &mut store)).await;
+        let ran = within(limit, self.attempt(subject, &mut store)).await;
         let broken = match ran {
             Some(Ok(())) => return Ok(()),
             Some(Err(broken)) => broken,

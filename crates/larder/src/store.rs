@@ -18,6 +18,7 @@ mod guarded;
 mod head;
 #[cfg(feature = "memcached")]
 pub mod memcached;
+mod notice;
 #[cfg(feature = "object-store")]
 pub mod object;
 mod prefixed;
@@ -28,10 +29,13 @@ mod routed;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod tiers;
+pub(crate) mod wait;
 
 pub use address::{Address, Secret};
+pub use guarded::{BreakerState, Guarded, GuardedBuilder};
 pub(crate) use head::MAGIC;
 pub use head::{Head, Tag};
+pub use notice::{Notice, Notices, Unheard};
 pub use registry::{Open, Opening, open, register};
 
 /// What an operation of a store gives, once it is awaited.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::trial::{HOUR, Outcome, Trial, fails_with, holds, join, same};
+use super::trial::{HOUR, Outcome, Trial, fails_with, holds, same};
 use crate::error::ErrorKind;
 use crate::store::Removal;
+use crate::store::wait::join;
 
 pub(super) async fn sums_are_kept_as_decimal_text(trial: &Trial<'_>) -> Outcome {
     let Some(counters) = trial.store.counters() else {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Broken;
-use super::trial::{HOUR, MINUTE, Outcome, Trial, holds, join, same};
+use super::trial::{HOUR, MINUTE, Outcome, Trial, holds, same};
+use crate::store::wait::join;
 use crate::store::{Acquired, Locks};
 
 async fn take(locks: &dyn Locks, name: &str, owner: &str, ttl: Duration) -> Outcome<u64> {

@@ -8,8 +8,9 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use super::Broken;
-use super::trial::{HOUR, MINUTE, Outcome, Trial, holds, join, same};
+use super::trial::{HOUR, MINUTE, Outcome, Trial, holds, same};
 use crate::runtime::{BoxFuture, block_on};
+use crate::store::wait::join;
 use crate::store::{Ask, Condition, Fill, Read, Removal, Write};
 
 pub(super) async fn one_of_many_finds_nothing_there(trial: &Trial<'_>) -> Outcome {

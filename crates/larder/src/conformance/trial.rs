@@ -1,16 +1,13 @@
 //! One case's view of the store, and its words for what it finds.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::panic::Location;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::{Expect, Power, Subject};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::{BoxFuture, Runtime, SystemRuntime};
+use crate::runtime::{Runtime, SystemRuntime};
 use crate::store::{
     Ask, Condition, Fill, Found, Head, Life, Page, Read, Removal, Scan, Store, Tag, Token, Write,
 };
@@ -338,39 +335,4 @@ pub(super) fn one<T>(mut answers: Vec<T>) -> Outcome<T> {
             "one question has one answer, not {more} or more"
         ))),
     }
-}
-
-/// A future's output, unless the limit comes first.
-pub(super) async fn within<T>(
-    mut limit: BoxFuture<'_, ()>,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    let mut future = pin!(future);
-    poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Some(output));
-        }
-        limit.as_mut().poll(context).map(|()| None)
-    })
-    .await
-}
-
-/// All outputs of futures that go on at once.
-pub(super) async fn join<T>(mut futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
-    let mut outputs: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        for (future, output) in futures.iter_mut().zip(&mut outputs) {
-            if output.is_none()
-                && let Poll::Ready(done) = future.as_mut().poll(context)
-            {
-                *output = Some(done);
-            }
-        }
-        match outputs.iter().all(Option::is_some) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
 }

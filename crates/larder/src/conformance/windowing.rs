@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::trial::{HOUR, MINUTE, Outcome, Trial, holds, join, same};
+use super::trial::{HOUR, MINUTE, Outcome, Trial, holds, same};
 use crate::store::Removal;
+use crate::store::wait::join;
 
 pub(super) async fn as_many_as_the_limit(trial: &Trial<'_>) -> Outcome {
     let Some(windows) = trial.store.windows() else {

@@ -9,7 +9,7 @@ use larder::runtime::BoxFuture;
 use larder::store::*;
 use larder::testing::MemoryStore;
 
-use crate::Memory;
+use crate::stores::Memory;
 
 /// What it does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,8 +139,8 @@ pub(crate) struct Mutants(pub(crate) Memory, pub(crate) Wrong);
 impl Subject for Mutants {
     fn open<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Arc<dyn Store>>> {
         let store: Arc<dyn Store> = Arc::new(Mutant {
-            right: self.0.1.within(prefix),
-            root: self.0.1.within(""),
+            right: self.0.place.within(prefix),
+            root: self.0.place.within(""),
             wrong: self.1,
         });
         Box::pin(async move { Ok(store) })
