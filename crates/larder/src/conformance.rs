@@ -281,7 +281,7 @@ cases! {
         by_a_removal_by_pattern, by_an_addition, by_another_handle, not_by_what_happens_to_other_keys, not_before_they_were_given;
     tags: a_version_is_made_once, a_plain_read_makes_no_versions, a_read_with_a_lease_makes_versions, forgetting_changes_the_version,
         forgetting_moves_the_epoch, other_tags_stay, a_life_is_never_shortened, a_life_is_made_longer, versions_outlive_the_lease_by_the_life,
-        an_entry_under_a_forgotten_tag_is_dead, a_tag_forgotten_while_a_value_was_made, versions_never_come_again, tags_and_keys_do_not_meet, odd_tags_are_tags_like_others;
+        an_entry_under_a_forgotten_tag_is_dead, a_written_entry_stands_by_its_tags, a_tag_may_be_known_late, a_tag_forgotten_while_a_value_was_made, versions_never_come_again, tags_and_keys_do_not_meet, odd_tags_are_tags_like_others;
     touching: a_new_head_leaves_the_body, a_head_of_another_length_is_refused, a_lost_lease_is_refused, what_is_not_there_is_not_touched;
     removing: these_keys_and_no_others, a_prefix_is_taken_literally, everything_of_this_name_space, a_pattern_by_the_rules_of_redis,
         the_prefix_of_a_pattern_is_taken_literally, what_is_written_afterwards_stays, what_is_unsupported_says_so;

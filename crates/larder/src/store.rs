@@ -15,12 +15,13 @@ mod deduped;
 #[cfg(feature = "file")]
 pub mod file;
 mod guarded;
-mod head;
+pub(crate) mod head;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 mod notice;
 #[cfg(feature = "object-store")]
 pub mod object;
+pub(crate) mod owed;
 mod prefixed;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -37,6 +38,7 @@ pub(crate) use head::MAGIC;
 pub use head::{Head, Tag};
 pub use notice::{Notice, Notices, Unheard};
 pub use registry::{Open, Opening, open, register};
+pub use tiers::{Level, Tiers};
 
 /// What an operation of a store gives, once it is awaited.
 pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T>>;

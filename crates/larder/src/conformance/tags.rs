@@ -46,12 +46,11 @@ pub(super) async fn a_plain_read_makes_no_versions(trial: &Trial<'_>) -> Outcome
         "a version that a read did not make",
     )?;
     trial.put(&key, b"1", HOUR).await?;
-    let found = trial.found(&key, Ask::EntryOrLease, &[&tag]).await?;
-    same(found.lease, None, "the lease of a hit")?;
+    trial.found(&key, Ask::Entry, &[&tag]).await?;
     same(
-        found.versions,
-        vec![0],
-        "the version that a hit did not make",
+        known(trial, &tag).await?,
+        0,
+        "a version that a hit did not make",
     )
 }
 
@@ -239,6 +238,57 @@ pub(super) async fn an_entry_under_a_forgotten_tag_is_dead(trial: &Trial<'_>) ->
         compares,
         "an entry with a version of 0",
     )
+}
+
+/// Served while its tag stands; not once it was forgotten, by the store's judgement or by the reader's.
+async fn lives_by(trial: &Trial<'_>, key: &str, tag: &str) -> Outcome {
+    let read = trial.found(key, Ask::EntryOrLease, &[tag]).await?;
+    let bytes = read
+        .bytes
+        .ok_or_else(|| Broken::new("it is dead while its tag stands"))?;
+    same(read.lease, None, "the lease while its tag stands")?;
+    let head = crate::store::Head::parse(&bytes).map(|(head, _)| head.tags);
+    let version = head.and_then(|tags| tags.first().map(|tag| tag.version));
+    same(version, Some(read.versions[0]), "its version and the tag's")?;
+    let blind = trial.found(key, Ask::EntryOrLease, &[]).await?;
+    same(blind.lease, None, "the lease while its tag stands, unasked")?;
+    trial.store.forget_tags(&[tag]).await?;
+    let read = trial.found(key, Ask::EntryOrLease, &[tag]).await?;
+    let is_dead = read.bytes.is_none() || Some(read.versions[0]) != version;
+    holds(is_dead, "it is alive after its tag was forgotten")
+}
+
+pub(super) async fn a_written_entry_stands_by_its_tags(trial: &Trial<'_>) -> Outcome {
+    let (tag, key) = (trial.key("tag"), trial.key("key"));
+    let version = trial.versions(&[&tag], HOUR).await?[0];
+    let entry = trial.entry(FRESH, &[(&*tag, version)], b"body");
+    trial.put(&key, &entry, HOUR).await?;
+    lives_by(trial, &key, &tag).await?;
+    // Made before it was forgotten, written after.
+    trial.put(&key, &entry, HOUR).await?;
+    let read = trial.found(&key, Ask::EntryOrLease, &[&tag]).await?;
+    let is_dead = read.bytes.is_none() || read.versions[0] != version;
+    holds(
+        is_dead,
+        "it is alive though its tag was forgotten before it was written",
+    )
+}
+
+pub(super) async fn a_tag_may_be_known_late(trial: &Trial<'_>) -> Outcome {
+    let (tag, key) = (trial.key("tag"), trial.key("key"));
+    let found = trial.found(&key, Ask::EntryOrLease, &[]).await?;
+    let lease = found
+        .lease
+        .ok_or_else(|| Broken::new("a miss without a lease"))?;
+    let told = trial.store.tag_versions(&[&tag], HOUR).await?;
+    same(
+        told.epoch,
+        found.epoch,
+        "the epoch, when nothing was forgotten",
+    )?;
+    let entry = trial.entry(FRESH, &[(&*tag, told.versions[0])], b"body");
+    same(trial.fill(&key, &entry, &lease).await?, true, "filling")?;
+    lives_by(trial, &key, &tag).await
 }
 
 pub(super) async fn a_tag_forgotten_while_a_value_was_made(trial: &Trial<'_>) -> Outcome {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::Broken;
 use super::Power;
-use super::trial::{FRESH, HOUR, Outcome, STALE, Trial, holds, same};
-use crate::store::{Life, Removal, Token, Touch};
+use super::trial::{FRESH, HOUR, Outcome, STALE, Trial, but_for_versions, holds, same};
+use crate::store::{Ask, Life, Removal, Token, Touch};
 
 async fn touch(
     trial: &Trial<'_>,
@@ -23,20 +24,33 @@ async fn touch(
 }
 
 pub(super) async fn a_new_head_leaves_the_body(trial: &Trial<'_>) -> Outcome {
-    let (key, body) = (trial.key("a"), [7; 3_000]);
-    let before = trial.entry(STALE, &[("tag", 1)], &body);
-    trial
-        .put(&key, &before, Some(Duration::from_secs(30)))
-        .await?;
-    let lease = trial.lease(&key).await?;
-    let head = trial.head(FRESH, &[("tag", 2)]).to_bytes();
+    let (key, tag, body) = (trial.key("a"), trial.key("tag"), [7; 3_000]);
+    let found = trial.found(&key, Ask::EntryAndLease, &[&tag]).await?;
+    let lease = found
+        .lease
+        .ok_or_else(|| Broken::new("no lease for EntryAndLease"))?;
+    let tags = [(&*tag, found.versions[0])];
+    let before = trial.entry(STALE, &tags, &body);
+    same(trial.fill(&key, &before, &lease).await?, true, "filling")?;
+    let found = trial.found(&key, Ask::EntryOrLease, &[&tag]).await?;
+    let lease = found
+        .lease
+        .ok_or_else(|| Broken::new("a stale entry without a lease"))?;
+    let head = trial.head(FRESH, &tags).to_bytes();
     let touched = touch(trial, &key, &head, HOUR, &lease).await?;
     same(touched, !trial.lacks(Power::Touch), "touching")?;
+    let read = trial.found(&key, Ask::EntryOrLease, &[&tag]).await?;
+    let read_bytes = read.bytes.as_deref().map(but_for_versions);
     if !touched {
-        return trial.is(&key, &before, "what was not touched").await;
+        return same(
+            read_bytes,
+            Some(but_for_versions(&before)),
+            "what was not touched",
+        );
     }
-    let after = [&*head, &body].concat();
-    trial.is(&key, &after, "the new head and the body").await?;
+    let after = but_for_versions(&[&*head, &body].concat());
+    same(read_bytes, Some(after), "the new head and the body")?;
+    same(read.lease, None, "the lease beside what was touched")?;
     let left = trial.store.remaining(&[&key]).await?;
     let long = matches!(left[..], [Some(Some(left))] if left > Duration::from_secs(60));
     holds(
@@ -64,7 +78,13 @@ pub(super) async fn a_head_of_another_length_is_refused(trial: &Trial<'_>) -> Ou
         let touched = touch(trial, &key, &head, HOUR, &lease).await?;
         same(touched, false, "touching with a head of another length")?;
     }
-    trial.is(&key, &before, "what was not touched").await?;
+    let read = trial.read(&key).await?;
+    let read = read.as_deref().map(but_for_versions);
+    same(
+        read,
+        Some(but_for_versions(&before)),
+        "what was not touched",
+    )?;
     trial.put(&key, b"plain", HOUR).await?;
     let lease = trial.lease(&key).await?;
     let touched = touch(trial, &key, b"other", HOUR, &lease).await?;

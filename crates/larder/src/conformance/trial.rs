@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Expect, Power, Subject};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::{Runtime, SystemRuntime};
+use crate::store::head::patch_versions;
 use crate::store::{
     Ask, Condition, Fill, Found, Head, Life, Page, Read, Removal, Scan, Store, Tag, Token, Write,
 };
@@ -305,6 +306,13 @@ impl<'a> Trial<'a> {
             seal: Vec::new(),
         }
     }
+}
+
+/// An entry but for the versions of its tags: these belong to the store, and one that is made of several has several.
+pub(super) fn but_for_versions(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    patch_versions(&mut bytes, |_, _| 0);
+    bytes
 }
 
 /// Times of an entry, in milliseconds from now.

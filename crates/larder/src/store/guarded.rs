@@ -15,12 +15,11 @@ use crate::runtime::Runtime;
 mod breaker;
 mod gate;
 mod inner;
-mod owed;
 mod probe;
 
+use super::owed::{Because, Item};
 pub use breaker::BreakerState;
 use inner::{Inner, Left, Lost};
-use owed::{Because, Item};
 
 /// A [`Store`] that answers in time, whatever the one behind it does.
 ///

@@ -188,3 +188,18 @@ impl<'a> Rest<'a> {
         std::str::from_utf8(text).ok().map(str::to_owned)
     }
 }
+
+/// Gives the tags of an entry other versions, in place: what a seal does not cover. False, and nothing changed, when the bytes have no head.
+pub(crate) fn patch_versions(bytes: &mut [u8], mut version: impl FnMut(&str, u64) -> u64) -> bool {
+    let Some((head, _)) = Head::parse(bytes) else {
+        return false;
+    };
+    let mut at = FIXED;
+    for tag in &head.tags {
+        at += 2 + tag.name.len();
+        let version = version(&tag.name, tag.version);
+        bytes[at..at + 8].copy_from_slice(&version.to_be_bytes());
+        at += 8;
+    }
+    true
+}

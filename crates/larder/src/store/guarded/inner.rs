@@ -10,9 +10,9 @@ use parking_lot::Mutex;
 use super::Knobs;
 use super::breaker::{Breaker, BreakerState, Failure};
 use super::gate::Gate;
-use super::owed::{Batch, Because, Item, Owed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{Runtime, Task};
+use crate::store::owed::{Batch, Because, Item, Owed};
 use crate::store::wait::within;
 use crate::store::{Notice, Notices, Removal, Store};
 

@@ -7,7 +7,7 @@ use crate::store::Removal;
 
 /// One thing that is to be removed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Item {
+pub(crate) enum Item {
     Key(String),
     Prefix(String),
     Pattern(String, String),
@@ -15,7 +15,7 @@ pub(super) enum Item {
 }
 
 impl Item {
-    pub(super) fn of(removal: &Removal<'_>) -> Vec<Self> {
+    pub(crate) fn of(removal: &Removal<'_>) -> Vec<Self> {
         match removal {
             Removal::Keys(keys) => keys
                 .iter()
@@ -31,7 +31,7 @@ impl Item {
 
 /// Why an item is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Because {
+pub(crate) enum Because {
     /// It was to be removed.
     Removed,
     /// It was written, and the write may still arrive: it is removed once more some time later.
@@ -47,7 +47,7 @@ struct Note {
 }
 
 #[derive(Debug)]
-pub(super) struct Owed {
+pub(crate) struct Owed {
     items: BTreeMap<Item, Note>,
     most: usize,
     numbers: u64,
@@ -55,20 +55,20 @@ pub(super) struct Owed {
 
 /// Items to be removed in one go.
 #[derive(Clone, Debug)]
-pub(super) struct Batch(pub(super) Vec<(Item, u64, Because)>);
+pub(crate) struct Batch(pub(crate) Vec<(Item, u64, Because)>);
 
 /// What became of items that were not removed.
 #[derive(Debug, Default)]
-pub(super) struct Collapsed {
-    pub(super) count: usize,
-    pub(super) into: Vec<String>,
+pub(crate) struct Collapsed {
+    pub(crate) count: usize,
+    pub(crate) into: Vec<String>,
 }
 
 /// In one operation on the store.
 const BATCH: usize = 500;
 
 impl Owed {
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             items: BTreeMap::new(),
             most,
@@ -76,12 +76,12 @@ impl Owed {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
 
     /// Takes items in. More than the bound give way to fewer that remove at least as much.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         items: impl IntoIterator<Item = Item>,
         because: Because,
@@ -108,13 +108,13 @@ impl Owed {
     }
 
     /// All that were owed for too long; how many.
-    pub(super) fn expire(&mut self, now: Timestamp) -> usize {
+    pub(crate) fn expire(&mut self, now: Timestamp) -> usize {
         let before = self.items.len();
         self.items.retain(|_, note| note.until > now);
         before - self.items.len()
     }
 
-    pub(super) fn batch(&self) -> Option<Batch> {
+    pub(crate) fn batch(&self) -> Option<Batch> {
         let some = self.items.iter().take(BATCH);
         let some: Vec<_> = some
             .map(|(item, note)| (item.clone(), note.number, note.because))
@@ -123,7 +123,7 @@ impl Owed {
     }
 
     /// What was removed is owed no more, unless it was owed again meanwhile.
-    pub(super) fn paid(&mut self, batch: &Batch) {
+    pub(crate) fn paid(&mut self, batch: &Batch) {
         for (item, number, _) in &batch.0 {
             if self
                 .items

@@ -1,0 +1,357 @@
+//! Reading through the levels, and bringing up what a deeper one had.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::token::{Leased, Leases};
+use super::{Tiers, unheard_of};
+use crate::error::Result;
+use crate::store::head::patch_versions;
+use crate::store::{Ask, Fill, Found, Head, Life, Read};
+
+/// One question on its way down.
+struct Pass<'a> {
+    read: Read<'a>,
+    /// What each level said; `None` where it was not asked or failed.
+    found: Vec<Option<Found>>,
+    served: Option<usize>,
+}
+
+impl Tiers {
+    pub(super) async fn read_through(&self, reads: &[Read<'_>]) -> Result<Vec<Found>> {
+        let mut passes: Vec<Pass<'_>> = reads.iter().map(|read| Pass::new(*read, self)).collect();
+        let first = self.true_up().await;
+        let mut error = None;
+        let mut answered = false;
+        for level in first..self.levels.len() {
+            let mut open: Vec<&mut Pass<'_>> = passes
+                .iter_mut()
+                .filter(|pass| pass.served.is_none())
+                .collect();
+            if open.is_empty() {
+                break;
+            }
+            match self.ask(level, &mut open).await {
+                Ok(()) => answered = true,
+                Err(failed) => {
+                    self.skip("read", level, &failed);
+                    error = Some(failed);
+                }
+            }
+        }
+        if !answered && let Some(error) = error {
+            return Err(error);
+        }
+        self.bring_up(&passes).await
+    }
+
+    /// Asks one level all that is still open.
+    async fn ask(&self, level: usize, open: &mut [&mut Pass<'_>]) -> Result<()> {
+        let store = &self.levels[level].store;
+        let questions: Vec<Read<'_>> = open.iter().map(|pass| pass.read).collect();
+        let found = store.read(&questions).await?;
+        if found.len() != open.len() {
+            return Err(unheard_of("read", &**store));
+        }
+        let mut dead = Vec::new();
+        for (number, (pass, found)) in open.iter_mut().zip(found).enumerate() {
+            if pass.take(level, found) == Took::Dead {
+                dead.push(number);
+            }
+        }
+        if dead.is_empty() {
+            return Ok(());
+        }
+        // A store that does not compare versions of tags gave no lease for what is dead.
+        let questions: Vec<Read<'_>> = dead
+            .iter()
+            .map(|number| Read {
+                ask: Ask::EntryAndLease,
+                ..open[*number].read
+            })
+            .collect();
+        let found = store.read(&questions).await?;
+        for (number, found) in dead.into_iter().zip(found) {
+            open[number].found[level] = Some(Found {
+                bytes: None,
+                ..found
+            });
+        }
+        Ok(())
+    }
+
+    /// Fills the levels above those that served, and answers.
+    async fn bring_up(&self, passes: &[Pass<'_>]) -> Result<Vec<Found>> {
+        let mut answers = Vec::with_capacity(passes.len());
+        let mut fills: Vec<Vec<(&str, Vec<u8>, Life, &Found)>> =
+            self.levels.iter().map(|_| Vec::new()).collect();
+        for pass in passes {
+            let rise = match pass.served {
+                Some(level) => self.rise(pass, level).await,
+                None => None,
+            };
+            let Some(rise) = rise else {
+                answers.push(pass.answer());
+                continue;
+            };
+            for (level, bytes) in &rise.levels {
+                let life = self.levels[*level].capped(rise.life);
+                if let Some(found) = &pass.found[*level] {
+                    fills[*level].push((pass.read.key, bytes.clone(), life, found));
+                }
+            }
+            answers.push(rise.answer);
+        }
+        for (level, fills) in fills.into_iter().enumerate().rev() {
+            let fills: Vec<Fill<'_>> = fills
+                .iter()
+                .filter_map(|(key, bytes, life, found)| {
+                    Some(Fill {
+                        key,
+                        bytes,
+                        life: *life,
+                        lease: found.lease.as_ref()?,
+                    })
+                })
+                .collect();
+            if fills.is_empty() {
+                continue;
+            }
+            // A lost lease means that somebody changed it meanwhile: then it stays below.
+            if let Err(error) = self.levels[level].store.fill(&fills).await {
+                self.skip("fill", level, &error);
+            }
+        }
+        Ok(answers)
+    }
+
+    /// What becomes of an entry that a deeper level served; `None` when it stays there.
+    async fn rise(&self, pass: &Pass<'_>, holder: usize) -> Option<Rise> {
+        let told = pass.told().filter(|told| *told < holder)?;
+        let held = pass.found[holder].as_ref()?;
+        let bytes = held.bytes.as_ref()?;
+        let Some((head, _)) = Head::parse(bytes) else {
+            return self.rise_plain(pass, holder, bytes).await;
+        };
+        let life = match head.keep_until() {
+            u64::MAX => None,
+            until => Some(Duration::from_millis(until.saturating_sub(pass.read.now))),
+        };
+        if life.is_some_and(|life| life.is_zero()) {
+            return None;
+        }
+        let late: Vec<(&str, u64)> = head
+            .tags()
+            .iter()
+            .filter(|tag| !pass.read.tags.contains(&&*tag.name))
+            .map(|tag| (&*tag.name, tag.version))
+            .collect();
+        if !self.stand(holder, &late, life).await {
+            return None;
+        }
+        let (mut levels, mut answer) = (Vec::new(), None);
+        for (level, found) in pass.found[..holder].iter().enumerate() {
+            let Some(found) = found.as_ref().filter(|found| found.lease.is_some()) else {
+                continue;
+            };
+            let more = self.late_versions(level, &late, life, found.epoch).await;
+            let Some(mut versions) = more else { continue };
+            versions.extend(
+                pass.read
+                    .tags
+                    .iter()
+                    .copied()
+                    .zip(found.versions.iter().copied()),
+            );
+            let mut risen = bytes.clone();
+            patch_versions(&mut risen, |tag, _| versions.get(tag).copied().unwrap_or(0));
+            if level == told {
+                answer = Some(Found {
+                    bytes: Some(risen.clone()),
+                    versions: found.versions.clone(),
+                    ..Found::default()
+                });
+            }
+            levels.push((level, risen));
+        }
+        Some(Rise {
+            levels,
+            life,
+            answer: answer?,
+        })
+    }
+
+    /// An entry without a head has no tags, and its life is known to its level only.
+    async fn rise_plain(&self, pass: &Pass<'_>, holder: usize, bytes: &[u8]) -> Option<Rise> {
+        let store = &self.levels[holder].store;
+        let life = *store.remaining(&[pass.read.key]).await.ok()?.first()?;
+        let told = pass.found[pass.told()?].as_ref()?;
+        Some(Rise {
+            levels: (0..holder).map(|level| (level, bytes.to_vec())).collect(),
+            life: life?,
+            answer: Found {
+                bytes: Some(bytes.to_vec()),
+                versions: told.versions.clone(),
+                ..Found::default()
+            },
+        })
+    }
+
+    /// Whether tags that were not asked for have these versions on a level.
+    async fn stand(&self, level: usize, tags: &[(&str, u64)], life: Life) -> bool {
+        if tags.is_empty() {
+            return true;
+        }
+        let names: Vec<&str> = tags.iter().map(|(name, _)| *name).collect();
+        let told = self.levels[level].store.tag_versions(&names, life).await;
+        told.is_ok_and(|told| tags.iter().map(|(_, version)| *version).eq(told.versions))
+    }
+
+    /// The versions on a level of tags that were not asked for with the lease, if none was forgotten since.
+    pub(super) async fn late_versions<'t>(
+        &self,
+        level: usize,
+        tags: &[(&'t str, u64)],
+        life: Life,
+        epoch: u64,
+    ) -> Option<BTreeMap<&'t str, u64>> {
+        if tags.is_empty() {
+            return Some(BTreeMap::new());
+        }
+        let names: Vec<&str> = tags.iter().map(|(name, _)| *name).collect();
+        let told = self.levels[level]
+            .store
+            .tag_versions(&names, life)
+            .await
+            .ok()?;
+        (told.epoch == epoch).then(|| names.into_iter().zip(told.versions).collect())
+    }
+}
+
+/// An entry on its way up.
+struct Rise {
+    /// For each level, with its own versions of the tags.
+    levels: Vec<(usize, Vec<u8>)>,
+    life: Life,
+    answer: Found,
+}
+
+#[derive(PartialEq, Eq)]
+enum Took {
+    Well,
+    /// There is an entry under a tag that was forgotten, and no lease.
+    Dead,
+}
+
+impl<'a> Pass<'a> {
+    fn new(read: Read<'a>, tiers: &Tiers) -> Self {
+        Self {
+            read,
+            found: tiers.levels.iter().map(|_| None).collect(),
+            served: None,
+        }
+    }
+
+    fn take(&mut self, level: usize, mut found: Found) -> Took {
+        found.versions.resize(self.read.tags.len(), 0);
+        let stands = found.bytes.is_none() || self.stands(&found);
+        let mut took = Took::Well;
+        match self.read.ask {
+            Ask::Entry if !stands => found.bytes = None,
+            Ask::Entry if found.bytes.is_some() => self.served = Some(level),
+            Ask::EntryOrLease if found.lease.is_none() && found.bytes.is_some() => {
+                if stands {
+                    self.served = Some(level);
+                } else {
+                    took = Took::Dead;
+                }
+            }
+            // Nobody may be told that it stands by the versions of another level.
+            Ask::EntryOrLease | Ask::EntryAndLease if !stands => found.bytes = None,
+            _ => {}
+        }
+        self.found[level] = Some(found);
+        took
+    }
+
+    /// Whether the entry's tags, as far as they were asked for, have their versions on the same level.
+    fn stands(&self, found: &Found) -> bool {
+        let head = found.bytes.as_deref().and_then(Head::parse);
+        let tags = head.map(|(head, _)| head.tags).unwrap_or_default();
+        tags.iter().all(|tag| {
+            let asked = self.read.tags.iter().position(|asked| *asked == tag.name);
+            asked.is_none_or(|at| tag.version != 0 && found.versions[at] == tag.version)
+        })
+    }
+
+    /// The uppermost level that answered: its versions are told.
+    fn told(&self) -> Option<usize> {
+        self.found.iter().position(Option::is_some)
+    }
+
+    fn answer(&self) -> Found {
+        let answered = |level: usize| self.found[level].clone().unwrap_or_default();
+        if let Some(level) = self.served {
+            return answered(level);
+        }
+        let Some(told) = self.told() else {
+            return Found::default();
+        };
+        let versions = answered(told).versions;
+        if self.read.ask == Ask::Entry {
+            return Found {
+                versions,
+                ..Found::default()
+            };
+        }
+        self.leased(told, versions)
+    }
+
+    /// A lease of all levels that gave one, and the deepest entry that cannot be served.
+    fn leased(&self, told: usize, versions: Vec<u64>) -> Found {
+        let levels = self.found.iter();
+        let levels: Vec<Option<Leased>> = levels
+            .map(|found| found.as_ref().and_then(Leased::of))
+            .collect();
+        if levels.iter().all(Option::is_none) {
+            return Found {
+                versions,
+                ..Found::default()
+            };
+        }
+        let deepest = self.found.len() - 1;
+        let held = self.found.iter().enumerate().rev();
+        let held = held
+            .filter_map(|(level, found)| Some((level, found.as_ref()?)))
+            .find(|(_, found)| found.bytes.is_some());
+        let leases = Leases {
+            told,
+            is_deepest: held.is_some_and(|(level, _)| level == deepest),
+            tags: self.read.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            levels,
+        };
+        let bytes = held.and_then(|(level, found)| {
+            let mut bytes = found.bytes.clone()?;
+            self.tell_versions(&mut bytes, level, told, &versions);
+            Some(bytes)
+        });
+        let epochs = leases.levels.iter();
+        let epochs = epochs.map(|level| level.as_ref().map_or(0, |leased| leased.epoch));
+        Found {
+            bytes,
+            epoch: super::epoch_of(epochs),
+            lease: Some(leases.to_token()),
+            versions,
+        }
+    }
+
+    /// Versions of the level that is told instead of the holder's. Tags that were not asked for have none: they are not known to stand.
+    fn tell_versions(&self, bytes: &mut [u8], holder: usize, told: usize, versions: &[u64]) {
+        if holder != told {
+            patch_versions(bytes, |tag, _| {
+                let asked = self.read.tags.iter().position(|asked| *asked == tag);
+                asked.map_or(0, |at| versions[at])
+            });
+        }
+    }
+}
