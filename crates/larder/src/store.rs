@@ -30,14 +30,18 @@ mod routed;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod tiers;
+pub(crate) mod token;
 pub(crate) mod wait;
 
 pub use address::{Address, Secret};
+pub use deduped::Deduped;
 pub use guarded::{BreakerState, Guarded, GuardedBuilder};
 pub(crate) use head::MAGIC;
 pub use head::{Head, Tag};
 pub use notice::{Notice, Notices, Unheard};
+pub use prefixed::Prefixed;
 pub use registry::{Open, Opening, open, register};
+pub use routed::Routed;
 pub use tiers::{Level, Tiers};
 
 /// What an operation of a store gives, once it is awaited.
@@ -137,6 +141,15 @@ pub enum LeaseLevel {
     Versioned,
     /// Only within this process; between processes the last writer wins.
     Process,
+}
+
+/// The least of some.
+pub(crate) fn least(levels: impl Iterator<Item = LeaseLevel>) -> LeaseLevel {
+    levels.fold(LeaseLevel::Atomic, |least, level| match (least, level) {
+        (LeaseLevel::Process, _) | (_, LeaseLevel::Process) => LeaseLevel::Process,
+        (LeaseLevel::Versioned, _) | (_, LeaseLevel::Versioned) => LeaseLevel::Versioned,
+        (LeaseLevel::Atomic, LeaseLevel::Atomic) => LeaseLevel::Atomic,
+    })
 }
 
 /// How long something lives from now on; `None` is for ever.

@@ -23,6 +23,8 @@
 //! All numbers are big-endian. The body follows. The versions of tags are the one thing that a seal does not cover: they belong to the store
 //! that holds the entry.
 
+use std::collections::BTreeMap;
+
 /// A byte that begins no text.
 pub(crate) const MAGIC: u8 = 0xC1;
 pub(crate) const VERSION: u8 = 1;
@@ -202,4 +204,31 @@ pub(crate) fn patch_versions(bytes: &mut [u8], mut version: impl FnMut(&str, u64
         at += 8;
     }
     true
+}
+
+/// Gives the tags of an entry their versions in one place for those in another; what does not stand there does not stand here.
+pub(crate) fn translate_versions(
+    bytes: &mut [u8],
+    from: &BTreeMap<&str, u64>,
+    to: &BTreeMap<&str, u64>,
+) {
+    patch_versions(bytes, |tag, version| {
+        let stands = version != 0 && from.get(tag) == Some(&version);
+        to.get(tag).copied().filter(|_| stands).unwrap_or(0)
+    });
+}
+
+/// An entry whose tags have other names; `None` when it has no head, no tags, or a name becomes too long.
+pub(crate) fn rename_tags(bytes: &[u8], name: impl Fn(&str) -> String) -> Option<Vec<u8>> {
+    let (mut head, length) = Head::parse(bytes)?;
+    if head.tags.is_empty() {
+        return None;
+    }
+    for tag in &mut head.tags {
+        tag.name = name(&tag.name);
+        u16::try_from(tag.name.len()).ok()?;
+    }
+    let mut renamed = head.to_bytes();
+    renamed.extend_from_slice(&bytes[length..]);
+    Some(renamed)
 }

@@ -13,7 +13,6 @@ mod powers;
 mod reading;
 mod removing;
 mod storing;
-mod token;
 mod word;
 
 use word::Word;
@@ -150,12 +149,7 @@ impl Store for Tiers {
 
     /// The least of its levels'.
     fn lease_level(&self) -> LeaseLevel {
-        let levels = self.levels.iter().map(|level| level.store.lease_level());
-        levels.fold(LeaseLevel::Atomic, |least, level| match (least, level) {
-            (LeaseLevel::Process, _) | (_, LeaseLevel::Process) => LeaseLevel::Process,
-            (LeaseLevel::Versioned, _) | (_, LeaseLevel::Versioned) => LeaseLevel::Versioned,
-            (LeaseLevel::Atomic, LeaseLevel::Atomic) => LeaseLevel::Atomic,
-        })
+        super::least(self.levels.iter().map(|level| level.store.lease_level()))
     }
 
     fn read<'a>(&'a self, reads: &'a [Read<'a>]) -> StoreFuture<'a, Vec<Found>> {

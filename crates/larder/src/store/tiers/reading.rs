@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::token::{Leased, Leases};
 use super::{Tiers, unheard_of};
 use crate::error::Result;
 use crate::store::head::patch_versions;
+use crate::store::token::{Leased, Leases};
 use crate::store::{Ask, Fill, Found, Head, Life, Read};
 
 /// One question on its way down.

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::token::Leases;
 use super::{Tiers, unheard_of};
 use crate::error::Result;
-use crate::store::head::patch_versions;
+use crate::store::head::translate_versions;
+use crate::store::token::Leases;
 use crate::store::{Condition, Fill, Head, Life, Removal, Touch, Write};
 
 impl Tiers {
@@ -116,7 +116,7 @@ impl Tiers {
             );
             here.extend(self.late_versions(level, &late, life, leased.epoch).await?);
         }
-        translate(&mut bytes, &told, &here);
+        translate_versions(&mut bytes, &told, &here);
         Some(bytes)
     }
 
@@ -201,7 +201,7 @@ impl Tiers {
         let (told, here): (BTreeMap<_, _>, BTreeMap<_, _>) = (by_name(told), by_name(here));
         let translated = writes.iter().map(|write| {
             let mut bytes = write.bytes.to_vec();
-            translate(&mut bytes, &told, &here);
+            translate_versions(&mut bytes, &told, &here);
             Cow::Owned(bytes)
         });
         Ok(translated.collect())
@@ -256,12 +256,4 @@ enum Fate {
     Open,
     Stored,
     Lost,
-}
-
-/// Gives the tags of an entry their versions on one level for those on another; what does not stand there does not stand here.
-fn translate(bytes: &mut [u8], from: &BTreeMap<&str, u64>, to: &BTreeMap<&str, u64>) {
-    patch_versions(bytes, |tag, version| {
-        let stands = version != 0 && from.get(tag) == Some(&version);
-        to.get(tag).copied().filter(|_| stands).unwrap_or(0)
-    });
 }

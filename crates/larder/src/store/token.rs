@@ -6,29 +6,29 @@ use crate::store::{Found, Token};
 
 /// The right to fill one key on every level that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Leases {
+pub(crate) struct Leases {
     /// For each level, from the uppermost.
-    pub(super) levels: Vec<Option<Leased>>,
+    pub(crate) levels: Vec<Option<Leased>>,
     /// The level whose versions were told to the reader.
-    pub(super) told: usize,
+    pub(crate) told: usize,
     /// Whether the entry that came with the lease is the deepest level's own.
-    pub(super) is_deepest: bool,
-    pub(super) tags: Vec<String>,
+    pub(crate) is_deepest: bool,
+    pub(crate) tags: Vec<String>,
 }
 
 /// A lease of one level.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Leased {
-    pub(super) token: Token,
-    pub(super) epoch: u64,
+pub(crate) struct Leased {
+    pub(crate) token: Token,
+    pub(crate) epoch: u64,
     /// In the order of the tags.
-    pub(super) versions: Vec<u64>,
+    pub(crate) versions: Vec<u64>,
 }
 
 const FORMAT: u8 = 1;
 
 impl Leased {
-    pub(super) fn of(found: &Found) -> Option<Self> {
+    pub(crate) fn of(found: &Found) -> Option<Self> {
         Some(Self {
             token: found.lease.clone()?,
             epoch: found.epoch,
@@ -39,14 +39,14 @@ impl Leased {
 
 impl Leases {
     /// The versions of tags on one level.
-    pub(super) fn versions(&self, level: usize) -> BTreeMap<&str, u64> {
+    pub(crate) fn versions(&self, level: usize) -> BTreeMap<&str, u64> {
         let leased = self.levels.get(level).and_then(Option::as_ref);
         let versions = leased.map_or(&[][..], |leased| &leased.versions);
         let tags = self.tags.iter().map(String::as_str);
         tags.zip(versions.iter().copied()).collect()
     }
 
-    pub(super) fn to_token(&self) -> Token {
+    pub(crate) fn to_token(&self) -> Token {
         let mut out = vec![FORMAT, u8::from(self.is_deepest)];
         write_number(&mut out, self.told as u64);
         write_number(&mut out, self.tags.len() as u64);
@@ -67,7 +67,7 @@ impl Leases {
     }
 
     /// `None` for what is not a token of a chain of so many levels.
-    pub(super) fn parse(token: &Token, levels: usize) -> Option<Self> {
+    pub(crate) fn parse(token: &Token, levels: usize) -> Option<Self> {
         let mut rest = Rest(token.as_bytes());
         if rest.byte()? != FORMAT {
             return None;
