@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder::runtime::Runtime;
 use larder::store::*;
 use larder::testing::{Faults, MemoryStore, Simulation, explore};
 
@@ -343,6 +342,48 @@ fn word_from_below_takes_away_what_is_above() {
         forget(&theirs, "a").await.unwrap();
         assert_eq!(get(&mine, "a").await.unwrap(), None);
         assert_eq!(mine.remaining(&["a"]).await.unwrap(), [None]);
+    });
+}
+
+#[test]
+fn word_that_cannot_be_acted_on_above_is_kept_and_the_level_left_out() {
+    #[derive(Debug)]
+    struct Deaf;
+    impl Sink for Deaf {
+        fn changed(&self, _: Changed<'_>) {}
+    }
+    let simulation = Simulation::new(1);
+    let [own, shared] = [(); 2].map(|()| MemoryStore::new(simulation.runtime()));
+    let levels = vec![
+        Level::new(Arc::new(own.clone())),
+        Level::new(Arc::new(shared.clone())),
+    ];
+    let chain = Tiers::new(levels).unwrap();
+    let other = shared.connect();
+    simulation.block_on(async {
+        chain
+            .invalidations()
+            .unwrap()
+            .subscribe(Arc::new(Deaf))
+            .await
+            .unwrap();
+        put(&other, "a", b"old").await.unwrap();
+        chain
+            .read(&[question("a", Ask::EntryOrLease)])
+            .await
+            .unwrap();
+        assert_eq!(own.entries(), 1, "brought up");
+        own.refuse();
+        put(&other, "a", b"new").await.unwrap();
+        let new = Some(b"new".to_vec());
+        assert_eq!(get(&chain, "a").await.unwrap(), new);
+        own.heal();
+        assert_eq!(get(&chain, "a").await.unwrap(), new);
+        assert_eq!(own.entries(), 0);
+        put(&other, "b", b"b").await.unwrap();
+        shared.cut();
+        shared.heal();
+        assert_eq!(get(&chain, "b").await.unwrap(), Some(b"b".to_vec()));
     });
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use larder::runtime::Runtime;
 use larder::store::*;
 use larder::testing::{MemoryStore, Simulation};
 

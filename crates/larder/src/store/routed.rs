@@ -8,7 +8,7 @@ use super::{
     Notices, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Unheard,
     Windows, Write,
 };
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 mod across;
 mod leased;

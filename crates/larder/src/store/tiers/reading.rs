@@ -7,7 +7,7 @@ use super::{Tiers, unheard_of};
 use crate::error::Result;
 use crate::store::head::patch_versions;
 use crate::store::token::{Leased, Leases};
-use crate::store::{Ask, Fill, Found, Head, Life, Read};
+use crate::store::{Ask, Fill, Found, Head, Life, Read, Token};
 
 /// One question on its way down.
 struct Pass<'a> {
@@ -83,8 +83,7 @@ impl Tiers {
     /// Fills the levels above those that served, and answers.
     async fn bring_up(&self, passes: &[Pass<'_>]) -> Result<Vec<Found>> {
         let mut answers = Vec::with_capacity(passes.len());
-        let mut fills: Vec<Vec<(&str, Vec<u8>, Life, &Found)>> =
-            self.levels.iter().map(|_| Vec::new()).collect();
+        let mut fills: Vec<Vec<Lift<'_>>> = self.levels.iter().map(|_| Vec::new()).collect();
         for pass in passes {
             let rise = match pass.served {
                 Some(level) => self.rise(pass, level).await,
@@ -96,24 +95,20 @@ impl Tiers {
             };
             for (level, bytes) in &rise.levels {
                 let life = self.levels[*level].capped(rise.life);
-                if let Some(found) = &pass.found[*level] {
-                    fills[*level].push((pass.read.key, bytes.clone(), life, found));
+                let lease = pass.found[*level].as_ref();
+                if let Some(lease) = lease.and_then(|found| found.lease.as_ref()) {
+                    fills[*level].push(Lift {
+                        key: pass.read.key,
+                        bytes: bytes.clone(),
+                        life,
+                        lease,
+                    });
                 }
             }
             answers.push(rise.answer);
         }
         for (level, fills) in fills.into_iter().enumerate().rev() {
-            let fills: Vec<Fill<'_>> = fills
-                .iter()
-                .filter_map(|(key, bytes, life, found)| {
-                    Some(Fill {
-                        key,
-                        bytes,
-                        life: *life,
-                        lease: found.lease.as_ref()?,
-                    })
-                })
-                .collect();
+            let fills: Vec<Fill<'_>> = fills.iter().map(Lift::fill).collect();
             if fills.is_empty() {
                 continue;
             }
@@ -225,6 +220,25 @@ impl Tiers {
             .await
             .ok()?;
         (told.epoch == epoch).then(|| names.into_iter().zip(told.versions).collect())
+    }
+}
+
+/// An entry that goes to one level.
+struct Lift<'a> {
+    key: &'a str,
+    bytes: Vec<u8>,
+    life: Life,
+    lease: &'a Token,
+}
+
+impl Lift<'_> {
+    fn fill(&self) -> Fill<'_> {
+        Fill {
+            key: self.key,
+            bytes: &self.bytes,
+            life: self.life,
+            lease: self.lease,
+        }
     }
 }
 
