@@ -16,6 +16,7 @@ mod deduped;
 pub mod file;
 mod guarded;
 pub(crate) mod head;
+pub(crate) mod late;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 mod notice;

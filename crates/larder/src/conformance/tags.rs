@@ -250,19 +250,32 @@ pub(super) async fn an_entry_under_a_forgotten_tag_is_dead(trial: &Trial<'_>) ->
 
 /// Served while its tag stands; not once it was forgotten, by the store's judgement or by the reader's.
 async fn lives_by(trial: &Trial<'_>, key: &str, tag: &str) -> Outcome {
+    let version = |bytes: &[u8]| {
+        let tags = crate::store::Head::parse(bytes).map(|(head, _)| head.tags);
+        tags.and_then(|tags| tags.first().map(|tag| tag.version))
+    };
+    // Unasked, as a reader finds it that cannot know its tags: then the version is the one that is told apart from any key.
+    for ask in [Ask::Entry, Ask::EntryOrLease, Ask::EntryOrLease] {
+        let blind = trial.found(key, ask, &[]).await?;
+        same(blind.lease, None, "the lease while its tag stands, unasked")?;
+        let told = trial.versions(&[tag], HOUR).await?;
+        let version = blind.bytes.as_deref().and_then(version);
+        same(
+            version,
+            Some(told[0]),
+            "the version of a tag that was not asked for",
+        )?;
+    }
     let read = trial.found(key, Ask::EntryOrLease, &[tag]).await?;
     let bytes = read
         .bytes
         .ok_or_else(|| Broken::new("it is dead while its tag stands"))?;
     same(read.lease, None, "the lease while its tag stands")?;
-    let head = crate::store::Head::parse(&bytes).map(|(head, _)| head.tags);
-    let version = head.and_then(|tags| tags.first().map(|tag| tag.version));
-    same(version, Some(read.versions[0]), "its version and the tag's")?;
-    let blind = trial.found(key, Ask::EntryOrLease, &[]).await?;
-    same(blind.lease, None, "the lease while its tag stands, unasked")?;
+    let before = version(&bytes);
+    same(before, Some(read.versions[0]), "its version and the tag's")?;
     trial.store.forget_tags(&[tag]).await?;
     let read = trial.found(key, Ask::EntryOrLease, &[tag]).await?;
-    let is_dead = read.bytes.is_none() || Some(read.versions[0]) != version;
+    let is_dead = read.bytes.is_none() || Some(read.versions[0]) != before;
     holds(is_dead, "it is alive after its tag was forgotten")
 }
 

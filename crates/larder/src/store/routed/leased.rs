@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::across::Share;
 use super::{DEFAULT, Routed};
 use crate::error::Result;
 use crate::runtime::BoxFuture;
 use crate::store::head::translate_versions;
+use crate::store::late::{SHORTLY, translate_late};
 use crate::store::token::{Leased, Leases};
 use crate::store::wait::join;
 use crate::store::{Fill, Found, Head, Life, Read, Store, Token, Touch, Write};
@@ -64,8 +64,17 @@ impl Routed {
     }
 
     async fn read_share(&self, number: usize, reads: Vec<Read<'_>>) -> Result<Vec<Found>> {
-        let mut found = self.stores[number].read(&reads).await?;
-        if number == DEFAULT || found.iter().all(|found| found.lease.is_none()) {
+        let store = &self.stores[number];
+        let mut found = store.read(&reads).await?;
+        if number == DEFAULT {
+            return Ok(found);
+        }
+        for (found, read) in found.iter_mut().zip(&reads) {
+            if let Some(bytes) = &mut found.bytes {
+                translate_late(bytes, read.tags, &**store, &*self.stores[DEFAULT]).await;
+            }
+        }
+        if found.iter().all(|found| found.lease.is_none()) {
             return Ok(found);
         }
         // After the lease and before the value is asked for: what is forgotten between is not in it.
@@ -230,5 +239,3 @@ impl Routed {
         store.write(&writes).await
     }
 }
-
-const SHORTLY: Life = Some(Duration::from_secs(60));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Tiers, unheard_of};
 use crate::error::Result;
 use crate::store::head::patch_versions;
+use crate::store::late::translate_late;
 use crate::store::token::{Leased, Leases};
 use crate::store::{Ask, Fill, Found, Head, Life, Read, Token};
 
@@ -90,7 +91,12 @@ impl Tiers {
                 None => None,
             };
             let Some(rise) = rise else {
-                answers.push(pass.answer());
+                let (mut answer, holder) = pass.answer();
+                if let (Some(holder), Some(told)) = (holder, pass.told()) {
+                    self.tell_late(&mut answer, pass.read.tags, holder, told)
+                        .await;
+                }
+                answers.push(answer);
                 continue;
             };
             for (level, bytes) in &rise.levels {
@@ -174,6 +180,16 @@ impl Tiers {
             life,
             answer: answer?,
         })
+    }
+
+    /// Gives tags that were not asked for the versions that [`versions`](Self::versions) tells.
+    async fn tell_late(&self, answer: &mut Found, asked: &[&str], holder: usize, told: usize) {
+        if holder != told
+            && let Some(bytes) = &mut answer.bytes
+        {
+            let stores = [holder, told].map(|level| &*self.levels[level].store);
+            translate_late(bytes, asked, stores[0], stores[1]).await;
+        }
     }
 
     /// An entry without a head has no tags, and its life is known to its level only.
@@ -303,35 +319,38 @@ impl<'a> Pass<'a> {
         self.found.iter().position(Option::is_some)
     }
 
-    fn answer(&self) -> Found {
+    /// With the level whose entry it is.
+    fn answer(&self) -> (Found, Option<usize>) {
         let answered = |level: usize| self.found[level].clone().unwrap_or_default();
         if let Some(level) = self.served {
-            return answered(level);
+            return (answered(level), Some(level));
         }
         let Some(told) = self.told() else {
-            return Found::default();
+            return (Found::default(), None);
         };
         let versions = answered(told).versions;
         if self.read.ask == Ask::Entry {
-            return Found {
+            let nothing = Found {
                 versions,
                 ..Found::default()
             };
+            return (nothing, None);
         }
         self.leased(told, versions)
     }
 
     /// A lease of all levels that gave one, and the deepest entry that cannot be served.
-    fn leased(&self, told: usize, versions: Vec<u64>) -> Found {
+    fn leased(&self, told: usize, versions: Vec<u64>) -> (Found, Option<usize>) {
         let levels = self.found.iter();
         let levels: Vec<Option<Leased>> = levels
             .map(|found| found.as_ref().and_then(Leased::of))
             .collect();
         if levels.iter().all(Option::is_none) {
-            return Found {
+            let nothing = Found {
                 versions,
                 ..Found::default()
             };
+            return (nothing, None);
         }
         let deepest = self.found.len() - 1;
         let held = self.found.iter().enumerate().rev();
@@ -344,6 +363,7 @@ impl<'a> Pass<'a> {
             tags: self.read.tags.iter().map(|tag| (*tag).to_owned()).collect(),
             levels,
         };
+        let holder = held.map(|(level, _)| level);
         let bytes = held.and_then(|(level, found)| {
             let mut bytes = found.bytes.clone()?;
             self.tell_versions(&mut bytes, level, told, &versions);
@@ -351,20 +371,21 @@ impl<'a> Pass<'a> {
         });
         let epochs = leases.levels.iter();
         let epochs = epochs.map(|level| level.as_ref().map_or(0, |leased| leased.epoch));
-        Found {
+        let found = Found {
             bytes,
             epoch: super::epoch_of(epochs),
             lease: Some(leases.to_token()),
             versions,
-        }
+        };
+        (found, holder)
     }
 
-    /// Versions of the level that is told instead of the holder's. Tags that were not asked for have none: they are not known to stand.
+    /// Versions of the level that is told instead of the holder's, for tags that were asked for.
     fn tell_versions(&self, bytes: &mut [u8], holder: usize, told: usize, versions: &[u64]) {
         if holder != told {
-            patch_versions(bytes, |tag, _| {
+            patch_versions(bytes, |tag, version| {
                 let asked = self.read.tags.iter().position(|asked| *asked == tag);
-                asked.map_or(0, |at| versions[at])
+                asked.map_or(version, |at| versions[at])
             });
         }
     }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::{Tiers, unheard_of};
 use crate::error::Result;
 use crate::store::head::translate_versions;
+use crate::store::late::SHORTLY;
 use crate::store::token::Leases;
 use crate::store::{Condition, Fill, Head, Life, Removal, Touch, Write};
 
@@ -245,9 +245,6 @@ impl Tiers {
         Ok(touched)
     }
 }
-
-/// For a version that is only asked for.
-const SHORTLY: Life = Some(Duration::from_secs(60));
 
 /// How far an entry has come on its way up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
