@@ -104,6 +104,8 @@ pub(crate) struct Args {
     pub(crate) says_ttl: bool,
     pub(crate) background: Option<Ident>,
     pub(crate) local: Option<Ident>,
+    /// Errors of a store are errors of the function.
+    pub(crate) strict: Option<Ident>,
     pub(crate) no_handle: Option<Ident>,
     pub(crate) associated: Option<Ident>,
     pub(crate) shape: Option<(Ident, Shape)>,
@@ -146,6 +148,7 @@ impl Args {
                 self.decide(&name, TokenStream::new());
             }
             "local" => self.local = Some(alone(&name, value)?),
+            "strict" => self.strict = Some(alone(&name, value)?),
             "no_handle" => self.no_handle = Some(alone(&name, value)?),
             "associated" => self.associated = Some(alone(&name, value)?),
             "result" => self.read_shape(alone(&name, value)?, Shape::Result)?,

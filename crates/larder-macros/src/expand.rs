@@ -156,6 +156,17 @@ impl Unit<'_> {
         syn::parse_quote_spanned!(span=> #value: #cacheable)
     }
 
+    /// How the value becomes bytes: as its type can, or not at all.
+    fn wire(&self) -> TokenStream {
+        let library = &self.function.library;
+        if self.args.local.is_some() {
+            return quote!(#library::__private::Wire::local::<()>());
+        }
+        let span = tokens::placed(self.function.output.span());
+        let (wire, value) = (self.function.private_at(span, "wire"), self.value_type());
+        quote_spanned!(span=> #wire!(#value))
+    }
+
     /// A call of the library with the shape and the return type; what it cannot keep is an error at the
     /// return type.
     fn typed_call(&self, name: &str, more: &TokenStream, arguments: &TokenStream) -> TokenStream {

@@ -17,6 +17,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("errors", "\"30s\""),
     ("skip_none", ""),
     ("local", ""),
+    ("strict", ""),
     ("no_handle", ""),
     ("associated", ""),
     ("result", ""),

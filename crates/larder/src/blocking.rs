@@ -1,6 +1,7 @@
 //! The direct operations without `.await`.
 
 use crate::cache::Cache;
+use crate::codec::Portable;
 use crate::engine::Cacheable;
 use crate::error::{BoxError, Result};
 use crate::explain::Explain;
@@ -73,7 +74,7 @@ impl<'a> Blocking<'a> {
     ///
     /// # Errors
     /// As [`Cache::get`].
-    pub fn get<V: Cacheable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
+    pub fn get<V: Cacheable + Portable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
         block_on(self.0.get(key))
     }
 
@@ -81,7 +82,7 @@ impl<'a> Blocking<'a> {
     ///
     /// # Errors
     /// As [`Cache::get_many`].
-    pub fn get_many<V: Cacheable>(
+    pub fn get_many<V: Cacheable + Portable>(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Vec<Option<V>>> {
@@ -97,25 +98,24 @@ impl<'a> Blocking<'a> {
     where
         K: AsRef<str>,
         L: FnOnce() -> Result<V, E>,
-        V: Cacheable,
+        V: Cacheable + Portable,
         E: Into<BoxError>,
     {
-        GetOrLoad::new(self.0, self.0.inner.key(key.as_ref()), || {
-            std::future::ready(load())
-        })
+        let key = self.0.inner.key(key.as_ref());
+        GetOrLoad::new(self.0, key, || std::future::ready(load()), V::wire())
     }
 
     /// [`Cache::set`]; end it with [`wait`](Set::wait).
     pub fn set<V>(&self, key: impl AsRef<str>, value: &V) -> Set<'a, V::Owned>
     where
         V: ToOwned + ?Sized,
-        V::Owned: Cacheable,
+        V::Owned: Cacheable + Portable,
     {
         self.0.set(key, value)
     }
 
     /// [`Cache::set_many`]; end it with [`wait`](SetMany::wait).
-    pub fn set_many<V: Cacheable, K: AsRef<str>>(
+    pub fn set_many<V: Cacheable + Portable, K: AsRef<str>>(
         &self,
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> SetMany<'a, V> {

@@ -24,13 +24,21 @@ use crate::tag::Tags;
 
 mod builder;
 mod default;
+mod direct;
+mod listening;
+mod outside;
+mod relay;
 mod sweep;
+mod through;
 mod write;
 
 pub use builder::{Builder, IntoWeight};
-pub(crate) use default::process_default;
 pub use default::{cache, named, register, set_default, setup};
+pub(crate) use default::{install, process_default};
+pub(crate) use outside::{Looked, Looking, Outside, Reached, StoreLease};
+pub(crate) use relay::Relay;
 use sweep::Sweeper;
+pub(crate) use through::Through;
 pub(crate) use write::{Filled, When};
 
 /// A cache: where values are kept, for how long by default, and who is told.
@@ -73,6 +81,10 @@ pub(crate) struct Inner {
     pub(crate) background: Background,
     pub(crate) weighers: Weighers,
     pub(crate) closed: AtomicBool,
+    /// Whether `get_or_load` tells of a store that fails.
+    pub(crate) is_strict: bool,
+    /// The store, if values leave the process.
+    pub(crate) outside: Option<Outside>,
 }
 
 /// How the weight of a value is found, by its type.

@@ -42,8 +42,8 @@ pub struct Read {
     pub cache: Arc<str>,
     /// Where the answer came from.
     pub source: Source,
-    /// Which tier held it; `None` when no tier did.
-    pub tier: Option<&'static str>,
+    /// What held it: `memory`, or the name of a store; `None` when nothing did.
+    pub tier: Option<Arc<str>>,
     /// Time since the entry was written; `None` when it came from no entry.
     pub age: Option<Duration>,
 }

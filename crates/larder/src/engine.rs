@@ -1,43 +1,33 @@
 //! The one path: a hit is a plain function, a miss is one async function.
 
-use std::any::Any;
-
 mod background;
 mod batch;
+mod failure;
 mod fill;
 mod follow;
 mod hit;
 mod lead;
 mod plan;
 mod put;
+mod reach;
 mod settle;
 mod shape;
 
+pub use crate::entry::Cacheable;
 pub use background::{Mode, Ticket};
 pub(crate) use batch::{Batch, Joining};
-pub use fill::{fill, fill_sync};
+pub use fill::{fill, fill_behind, fill_sync, fill_sync_behind};
 pub(crate) use follow::within;
 pub(crate) use hit::detected;
 pub use hit::{Hit, hit};
 pub(crate) use lead::Lead;
 pub(crate) use plan::Planned;
 pub use plan::{NotShared, Plan, Share, SharingOf};
-pub(crate) use put::{put, refused, store};
+pub(crate) use put::{Storing, put, refused, store, store_many};
 pub use settle::{IntoTags, KeptError, Nullable, Settle};
 pub use shape::{ArcTarget, Arced, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape};
 
 use crate::stats::{Counters, Stats};
-
-/// What can be kept: owned, shareable between threads, and cloned for each who reads it.
-///
-/// Implemented for all such types. `Arc<T>` is shared, not copied.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be kept in a cache",
-    note = "a cached value must be `Clone + Send + Sync + 'static`; wrap what is dear to clone in an `Arc`"
-)]
-pub trait Cacheable: Any + Clone + Send + Sync {}
-
-impl<T: Any + Clone + Send + Sync> Cacheable for T {}
 
 /// What is the same for all calls of one cached function: its name and its counters.
 #[derive(Debug)]

@@ -13,10 +13,13 @@ use crate::shim::atomic::{AtomicU32, AtomicU64, Ordering};
 mod value;
 
 pub(crate) use value::Failure;
-pub use value::{Kind, Value};
+pub use value::{Cacheable, Kind, Value};
 
 /// The low bits of the first deadline hold the kind of the value: nobody tells 16 ns apart, and an entry stays five words.
 const KIND_BITS: u64 = 0xF;
+
+/// Instants that a store keeps as milliseconds of another clock come back so near to what they were.
+const SAME: u64 = 3_000_000;
 
 /// One entry: five words, and more behind a pointer only if its policy needs more.
 ///
@@ -58,6 +61,14 @@ pub(crate) struct Terms {
     pub(crate) weight: u32,
 }
 
+/// What an entry that was kept outside the process brings back besides its value.
+#[derive(Clone, Debug)]
+pub(crate) struct Restored {
+    pub(crate) terms: Terms,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) written: Timestamp,
+}
+
 impl Slot {
     pub(crate) fn new(
         (kind, value): (Kind, Value),
@@ -72,6 +83,82 @@ impl Slot {
             value,
             extra: Extra::for_terms(terms, deadlines).map(Arc::new),
         }
+    }
+
+    /// An entry that was kept outside the process.
+    pub(crate) fn restored((kind, value): (Kind, Value), restored: Restored) -> Self {
+        let Restored {
+            terms,
+            deadlines,
+            written,
+        } = restored;
+        Self {
+            fresh_until: pack(deadlines.refresh_at.0, kind),
+            written: written.0,
+            value,
+            extra: Extra::for_terms(terms, deadlines).map(Arc::new),
+        }
+    }
+
+    /// The same entry for a shorter time: no deadline is later than `end`.
+    pub(crate) fn capped(&self, end: Timestamp) -> Self {
+        if self.keep_until() <= end {
+            return self.clone();
+        }
+        let end = end.0 & !KIND_BITS;
+        let extra = self.extra().map(|extra| {
+            Arc::new(Extra {
+                stale_until: extra.stale_until.min(end),
+                keep_until: extra.keep_until.min(end),
+                used: AtomicU32::new(extra.used.load(Ordering::Relaxed)),
+                hits: extra.hits,
+                refresh_hits: extra.refresh_hits,
+                throttled_until: AtomicU64::new(extra.throttled_until.load(Ordering::Relaxed)),
+                throttle: extra.throttle,
+                tags: extra.tags.clone(),
+                as_of: AtomicU64::new(extra.as_of.load(Ordering::Acquire)),
+                cost: extra.cost,
+                weight: extra.weight,
+            })
+        });
+        Self {
+            fresh_until: pack(self.fresh_until().min(end), self.kind()),
+            written: self.written,
+            value: self.value.clone(),
+            extra,
+        }
+    }
+
+    /// Goes on with what an earlier read of the same entry has noted: hits, and the throttle. False when it is another entry.
+    pub(crate) fn continue_as(&mut self, earlier: &Self) -> bool {
+        let near = |a: u64, b: u64| a.abs_diff(b) <= SAME;
+        let same = near(self.written, earlier.written);
+        let lives_as_long = near(self.fresh_until(), earlier.fresh_until())
+            && near(self.keep_until().0, earlier.keep_until().0);
+        let (true, Some(own), Some(extra)) = (same, self.extra(), &earlier.extra) else {
+            return same;
+        };
+        if lives_as_long {
+            self.extra = Some(Arc::clone(extra));
+        } else {
+            own.used
+                .store(extra.used.load(Ordering::Relaxed), Ordering::Relaxed);
+            let until = extra.throttled_until.load(Ordering::Relaxed);
+            own.throttled_until
+                .store(until.min(own.keep_until), Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Whether what happens to it must be noted beside its bytes.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.is_counted() || self.throttled_until() > 0
+    }
+
+    /// The budgets: hits, and hits until a reload.
+    pub(crate) fn budgets(&self) -> (u32, u32) {
+        self.extra()
+            .map_or((0, 0), |extra| (extra.hits, extra.refresh_hits))
     }
 
     /// Whether `fresh_until` alone decides.
@@ -110,6 +197,7 @@ impl Slot {
         Timestamp(self.written)
     }
 
+    #[cfg(feature = "memory")]
     pub(crate) fn weight(&self) -> u32 {
         self.extra().map_or(1, |extra| extra.weight.max(1))
     }
@@ -157,6 +245,11 @@ impl Slot {
 
     pub(crate) fn keep_until(&self) -> Timestamp {
         self.deadlines().keep_until
+    }
+
+    /// Whether it is kept for ever.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.keep_until().0 >= u64::MAX - KIND_BITS
     }
 
     /// Whether it holds an error of a source, of whatever type.
@@ -257,6 +350,7 @@ impl Slot {
     }
 
     /// Whether both are one write, not only equal values.
+    #[cfg(feature = "memory")]
     pub(crate) fn is_same_write(&self, other: &Self) -> bool {
         self.fresh_until == other.fresh_until
             && self.written == other.written

@@ -132,6 +132,14 @@ impl Error {
         }
     }
 
+    /// The same, as what went wrong in this operation.
+    pub(crate) fn during(self, operation: &'static str) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner { operation, ..inner })),
+            Err(shared) => Self(shared),
+        }
+    }
+
     pub(crate) fn from_source(operation: &'static str, key: &Key, source: BoxError) -> Self {
         Self(Arc::new(Inner {
             kind: ErrorKind::Source,

@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::codec::Unreadable;
+use crate::error::Error;
 use crate::policy::{Fault, Verdict};
 use crate::selector::Selector;
+use crate::store::Notice;
 
 /// Something that happened in a cache.
 ///
@@ -105,6 +108,54 @@ pub enum Event<'a> {
         /// What is wrong with it.
         fault: Fault,
     },
+    /// An entry was served from a store.
+    StoreHit {
+        /// Its key.
+        key: &'a str,
+        /// The store.
+        store: &'a str,
+        /// `Fresh` or `Refresh`.
+        verdict: Verdict,
+    },
+    /// An operation of a store failed or took too long; the call went on without it.
+    StoreFailed {
+        /// The first of the keys that it was for; empty when it was for none.
+        key: &'a str,
+        /// The store.
+        store: &'a str,
+        /// What went wrong.
+        error: &'a Error,
+    },
+    /// Bytes in a store could not be read as an entry; the read was a miss.
+    Unreadable {
+        /// The key.
+        key: &'a str,
+        /// The store.
+        store: &'a str,
+        /// Why.
+        why: Unreadable,
+    },
+    /// Something befell a store: its breaker opened or closed, a removal that did not reach it was remembered, applied or lost.
+    StoreNotice {
+        /// The store.
+        store: &'a str,
+        /// What befell it.
+        notice: &'a Notice<'a>,
+    },
+    /// What is allowed and risky in the cache's configuration; told once, when it is built.
+    Advice {
+        /// What it is about; stays the same from release to release.
+        id: &'static str,
+        /// What can happen, and what to do.
+        message: &'a str,
+    },
+    /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
+    StayedLocal {
+        /// The key.
+        key: &'a str,
+        /// Its type.
+        type_name: &'static str,
+    },
 }
 
 impl fmt::Display for Event<'_> {
@@ -139,6 +190,27 @@ impl fmt::Display for Event<'_> {
             }
             Self::Recursion { key } => write!(f, "the source of `{key}` asked for it"),
             Self::WrongType { key } => write!(f, "`{key}` holds a value of another type"),
+            Self::StoreHit {
+                key,
+                store,
+                verdict,
+            } => {
+                write!(f, "hit `{key}` in {store}: {verdict:?}")
+            }
+            Self::StoreFailed { key, store, error } => {
+                write!(f, "went on without {store} for `{key}`: {error}")
+            }
+            Self::Unreadable { key, store, why } => {
+                write!(f, "the entry of `{key}` in {store} cannot be read: {why:?}")
+            }
+            Self::StoreNotice { store, notice } => write!(f, "{store}: {notice}"),
+            Self::Advice { id, message } => write!(f, "{message} [{id}]"),
+            Self::StayedLocal { key, type_name } => {
+                write!(
+                    f,
+                    "kept `{key}` in this process only: `{type_name}` cannot be turned into bytes; derive serde's traits for it, or say `local`"
+                )
+            }
             Self::BadPolicy { key, fault } => {
                 write!(f, "did not store `{key}`: {}", fault.message())
             }

@@ -1,10 +1,12 @@
 //! Why the next call would hit or miss.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::{Cache, Inner};
 use crate::entry::Slot;
+use crate::error::Result;
 use crate::key::{Key, KeyBuf};
 use crate::policy::{Deadlines, Verdict};
 use crate::runtime::Timestamp;
@@ -30,6 +32,8 @@ pub struct Explain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
+    /// What holds it: `memory`, or the name of a store.
+    pub tier: Arc<str>,
     /// Time since it was written.
     pub age: Duration,
     /// What the clock, the hits and the throttle say.
@@ -67,28 +71,48 @@ pub enum Next {
     Wait,
 }
 
-pub(crate) fn explain(cache: &Cache, key: &KeyBuf) -> Explain {
+/// # Errors
+/// What a store says.
+pub(crate) async fn explain(cache: &Cache, key: &KeyBuf) -> Result<Explain> {
     let inner = &cache.inner;
     let full = key.to_key();
-    let entry = inner.memory.peek(key).map(|slot| describe(inner, &slot));
+    let here = inner.memory.peek(key);
+    let entry = match here {
+        Some(slot) => Some(describe(inner, &slot, "memory")),
+        None => describe_outside(inner, &full).await?,
+    };
     let loading = inner.leases.is_loading(&full);
     let off = inner.off();
     let next = next(entry.as_ref(), loading, off);
-    Explain {
+    Ok(Explain {
         key: full,
         entry,
         loading,
         off,
         next,
-    }
+    })
 }
 
-fn describe(inner: &Inner, slot: &Slot) -> Entry {
+async fn describe_outside(inner: &Inner, key: &Key) -> Result<Option<Entry>> {
+    let Some(outside) = &inner.outside else {
+        return Ok(None);
+    };
+    let found = inner.explain_outside(outside, key).await;
+    let found = found.map_err(|error| error.during("explain").at(key))?;
+    Ok(found.map(|(slot, forgotten)| {
+        let mut entry = describe(inner, &slot, outside.store.name());
+        entry.forgotten = forgotten;
+        entry
+    }))
+}
+
+fn describe(inner: &Inner, slot: &Slot, tier: &str) -> Entry {
     let now = inner.clock.now();
     let tags = slot.tags();
     let as_of = slot.as_of();
     let cost = slot.cost();
     Entry {
+        tier: tier.into(),
         age: now.since(slot.written()),
         verdict: slot.verdict(now),
         deadlines: slot.deadlines(),

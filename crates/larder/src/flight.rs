@@ -25,11 +25,21 @@ pub(crate) enum Landing {
         value: Value,
         tags: Arc<[Key]>,
         as_of: u64,
+        /// For a value that a store answered: when it was asked, see [`moment`].
+        asked: Option<u64>,
     },
     /// The source's error, shared because it can be cloned.
     Failed(Arc<dyn Any + Send + Sync>),
     /// Nothing that can be shared: ask again.
     Retry,
+}
+
+/// A number that is larger than all that were given before, anywhere in the process.
+///
+/// What a store answers is true for those who began to ask before the store was asked; others might miss what another process has invalidated in between.
+pub(crate) fn moment() -> u64 {
+    static MOMENTS: AtomicU64 = AtomicU64::new(1);
+    MOMENTS.fetch_add(1, Ordering::AcqRel)
 }
 
 #[derive(Debug)]

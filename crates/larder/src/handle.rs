@@ -6,15 +6,17 @@
 use std::fmt;
 
 use crate::cache::Cache;
+use crate::codec::Wire;
 use crate::engine::{Cacheable, FunctionStats, Mode, Shape, Site};
 use crate::error::Result;
 use crate::explain::{Explain, explain};
 use crate::key::{Key, KeyBuf};
-use crate::runtime::BoxFuture;
+use crate::runtime::{BoxFuture, block_on};
 
 type KeyAsync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + Send + Sync + 'h>;
 type KeySync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + 'h>;
-type PutAsync<'h, A, V> = Box<dyn Fn(&A, KeyBuf, V) -> Result<()> + Send + Sync + 'h>;
+type PutAsync<'h, A, V> =
+    Box<dyn Fn(&A, KeyBuf, V) -> BoxFuture<'h, Result<()>> + Send + Sync + 'h>;
 type PutSync<'h, A, V> = Box<dyn Fn(&A, KeyBuf, V) -> Result<()> + 'h>;
 type FillAsync<'h, A, R> = Box<dyn Fn(KeyBuf, Mode, A) -> BoxFuture<'h, R> + Send + Sync + 'h>;
 type CallAsync<'h, A, R> = Box<dyn Fn(A) -> BoxFuture<'h, R> + Send + Sync + 'h>;
@@ -22,11 +24,12 @@ type FillSync<'h, A, R> = Box<dyn Fn(KeyBuf, Mode, A) -> R + 'h>;
 type CallSync<'h, A, R> = Box<dyn Fn(A) -> R + 'h>;
 
 macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident, [$key:ident, $put:ident, $fill:ident, $call:ident], $filled:ty, ($($bound:tt)*)) => {
+    ($(#[$doc:meta])* $name:ident, [$key:ident, $put:ident, $fill:ident, $call:ident], $filled:ty, $stored:ty, ($($bound:tt)*)) => {
         $(#[$doc])*
         pub struct $name<'h, A, R, S: Shape<R>> {
             cache: Cache,
             site: &'static Site,
+            wire: Wire,
             key: $key<'h, A>,
             put: $put<'h, A, S::Value>,
             source: Option<($fill<'h, A, R>, $call<'h, A, R>)>,
@@ -41,14 +44,15 @@ macro_rules! handle {
             pub fn new(
                 cache: &Cache,
                 site: &'static Site,
+                wire: Wire,
                 key: impl Fn(&A) -> KeyBuf $($bound)* + 'h,
-                put: impl Fn(&A, KeyBuf, S::Value) -> Result<()> $($bound)* + 'h,
+                put: impl Fn(&A, KeyBuf, S::Value) -> $stored $($bound)* + 'h,
                 fill: impl Fn(KeyBuf, Mode, A) -> $filled $($bound)* + 'h,
                 uncached: impl Fn(A) -> $filled $($bound)* + 'h,
             ) -> Self {
                 Self {
                     source: Some((Box::new(fill), Box::new(uncached))),
-                    ..Self::keyed(cache, site, key, put)
+                    ..Self::keyed(cache, site, wire, key, put)
                 }
             }
 
@@ -56,12 +60,14 @@ macro_rules! handle {
             pub fn keyed(
                 cache: &Cache,
                 site: &'static Site,
+                wire: Wire,
                 key: impl Fn(&A) -> KeyBuf $($bound)* + 'h,
-                put: impl Fn(&A, KeyBuf, S::Value) -> Result<()> $($bound)* + 'h,
+                put: impl Fn(&A, KeyBuf, S::Value) -> $stored $($bound)* + 'h,
             ) -> Self {
                 Self {
                     cache: cache.clone(),
                     site,
+                    wire,
                     key: Box::new(key),
                     put: Box::new(put),
                     source: None,
@@ -74,24 +80,19 @@ macro_rules! handle {
                 self.site.stats()
             }
 
-            fn peek_key(&self, key: &KeyBuf) -> Result<Option<S::Value>> {
-                let inner = &self.cache.inner;
-                inner.open("peek")?;
-                let slot = inner.memory.peek(key).filter(|slot| inner.is_served(slot));
-                Ok(slot.and_then(|slot| {
-                    let (kind, value) = slot.into_shared();
-                    S::read(kind, value)
-                }))
+            async fn peek_key(&self, key: KeyBuf) -> Result<Option<S::Value>> {
+                self.cache.inner.open("peek")?;
+                crate::ops::peek::<S, R>(&self.cache, &key, &self.wire).await
             }
 
-            fn invalidate_key(&self, key: &KeyBuf) -> Result<bool> {
+            async fn invalidate_key(&self, key: KeyBuf) -> Result<bool> {
                 self.cache.inner.open("invalidate")?;
-                Ok(self.cache.inner.remove_key(key))
+                self.cache.inner.forget_key(&key).await
             }
 
-            fn explain_key(&self, key: &KeyBuf) -> Result<Explain> {
+            async fn explain_key(&self, key: KeyBuf) -> Result<Explain> {
                 self.cache.inner.open("explain")?;
-                Ok(explain(&self.cache, key))
+                explain(&self.cache, &key).await
             }
 
             fn source(&self) -> &($fill<'h, A, R>, $call<'h, A, R>) {
@@ -114,16 +115,28 @@ macro_rules! handle {
 
 handle!(
     /// The handle of a cached async method: `svc.user_cache().invalidate(7).await?`.
-    AsyncHandle, [KeyAsync, PutAsync, FillAsync, CallAsync], BoxFuture<'h, R>, (+ Send + Sync)
+    AsyncHandle, [KeyAsync, PutAsync, FillAsync, CallAsync], BoxFuture<'h, R>, BoxFuture<'h, Result<()>>, (+ Send + Sync)
 );
 
 handle!(
     /// The handle of a cached sync method: `svc.user_cache().invalidate(7)?`.
-    SyncHandle, [KeySync, PutSync, FillSync, CallSync], R, ()
+    SyncHandle, [KeySync, PutSync, FillSync, CallSync], R, Result<()>, ()
 );
 
+macro_rules! awaited {
+    ($future:expr) => {
+        $future.await
+    };
+}
+
+macro_rules! blocked {
+    ($future:expr) => {
+        block_on($future)
+    };
+}
+
 macro_rules! methods {
-    ($name:ident, ($($async:tt)?), ($($await:tt)*), [$($arg:ident: $type:ident),*]) => {
+    ($name:ident, ($($async:tt)?), ($($await:tt)*), $drive:ident, [$($arg:ident: $type:ident),*]) => {
         #[allow(clippy::too_many_arguments, clippy::unused_unit)]
         impl<'h, $($type,)* R, S> $name<'h, ($($type,)*), R, S>
         where
@@ -141,7 +154,7 @@ macro_rules! methods {
             /// # Errors
             /// [`ErrorKind::Closed`](crate::ErrorKind).
             pub $($async)? fn peek(&self, $($arg: $type),*) -> Result<Option<S::Value>> {
-                self.peek_key(&(self.key)(&($($arg,)*)))
+                $drive!(self.peek_key((self.key)(&($($arg,)*))))
             }
 
             /// Stores a value as if the method had given it.
@@ -151,7 +164,7 @@ macro_rules! methods {
             pub $($async)? fn put(&self, $($arg: $type,)* value: S::Value) -> Result<()> {
                 let args = ($($arg,)*);
                 let key = (self.key)(&args);
-                (self.put)(&args, key, value)
+                (self.put)(&args, key, value) $($await)*
             }
 
             /// Runs the method and stores what it gives, whatever is stored.
@@ -171,7 +184,7 @@ macro_rules! methods {
             /// # Errors
             /// [`ErrorKind::Closed`](crate::ErrorKind).
             pub $($async)? fn invalidate(&self, $($arg: $type),*) -> Result<bool> {
-                self.invalidate_key(&(self.key)(&($($arg,)*)))
+                $drive!(self.invalidate_key((self.key)(&($($arg,)*))))
             }
 
             /// What is stored, and what the next call would do.
@@ -179,7 +192,7 @@ macro_rules! methods {
             /// # Errors
             /// [`ErrorKind::Closed`](crate::ErrorKind).
             pub $($async)? fn explain(&self, $($arg: $type),*) -> Result<Explain> {
-                self.explain_key(&(self.key)(&($($arg,)*)))
+                $drive!(self.explain_key((self.key)(&($($arg,)*))))
             }
         }
     };
@@ -187,8 +200,8 @@ macro_rules! methods {
 
 macro_rules! arities {
     ($([$($arg:ident: $type:ident),*])*) => {$(
-        methods!(AsyncHandle, (async), (.await), [$($arg: $type),*]);
-        methods!(SyncHandle, (), (), [$($arg: $type),*]);
+        methods!(AsyncHandle, (async), (.await), awaited, [$($arg: $type),*]);
+        methods!(SyncHandle, (), (), blocked, [$($arg: $type),*]);
     )*};
 }
 

@@ -29,6 +29,10 @@ struct Record {
     filled: u64,
     /// Leases on this record; the last one to go takes it out.
     holders: u32,
+    /// Writes from outside that are on their way to a store.
+    writers: u32,
+    /// How many of them have begun.
+    written: u64,
     flight: Option<Arc<Flight>>,
 }
 
@@ -47,6 +51,18 @@ pub(crate) struct Lease {
     /// The tag epoch before the computation.
     pub(crate) as_of: u64,
     leases: Arc<Leases>,
+}
+
+/// A write from outside that is on its way to a store.
+///
+/// Who writes a key while another does cannot know whose value the store keeps.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    lease: Lease,
+    /// Which write of the key this is.
+    turn: u64,
+    /// Whether another was on its way when it began.
+    met: bool,
 }
 
 /// A key's record, locked. All writes of the key's entry go through one.
@@ -140,6 +156,26 @@ impl Leases {
         Some((lease, flight))
     }
 
+    /// Begins a write: every fill in progress loses. `None` when `after`, the lease of a computation that the write follows, was lost.
+    pub(crate) fn begin_write(
+        self: &Arc<Self>,
+        key: &Key,
+        as_of: u64,
+        after: Option<&Lease>,
+    ) -> Option<Writing> {
+        let mut locked = self.lock(key);
+        if after.is_some_and(|lease| !locked.holds(lease)) {
+            return None;
+        }
+        locked.revoke(key);
+        let lease = self.lease(&mut locked, key, as_of);
+        let record = locked.record(key);
+        record.written += 1;
+        let (turn, met) = (record.written, record.writers > 0);
+        record.writers += 1;
+        Some(Writing { lease, turn, met })
+    }
+
     /// Takes a flight out, if it is still the key's flight. Who waits is told by the flight itself.
     pub(crate) fn land(&self, key: &Key, flight: &Arc<Flight>) {
         let mut locked = self.lock(key);
@@ -184,6 +220,8 @@ impl Locked<'_> {
             leased: 0,
             filled: 0,
             holders: 0,
+            writers: 0,
+            written: 0,
             flight: None,
         })
     }
@@ -212,6 +250,14 @@ impl Locked<'_> {
         self.holds(lease) && (cfg!(larder_broken_lease) || is_newest)
     }
 
+    /// Ends a write: every fill that began meanwhile loses. Whether it was the only one while it lasted.
+    pub(crate) fn end_write(&mut self, writing: &Writing) -> bool {
+        let key = &writing.lease.key;
+        self.revoke(key);
+        let alone = |record: &Record| record.written == writing.turn && !writing.met;
+        self.shard.get(key).is_some_and(alone)
+    }
+
     /// Notes that an entry is filled under the lease.
     pub(crate) fn filled(&mut self, lease: &Lease) {
         if let Some(record) = self.shard.get_mut(&lease.key) {
@@ -224,6 +270,15 @@ impl Record {
     fn revoke(&mut self) {
         self.generation += 1;
         self.flight = None;
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let mut locked = self.lease.leases.lock(&self.lease.key);
+        if let Some(record) = locked.shard.get_mut(&self.lease.key) {
+            record.writers -= 1;
+        }
     }
 }
 

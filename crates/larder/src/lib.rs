@@ -30,6 +30,10 @@
 //!   stand in them, [`escape`] makes any text safe.
 //! - **Direct use.** [`cache()`] is the default [`Cache`], [`Cache::builder`] makes others: `get`, `get_or_load`, `set`, `increment`, `lock`, and so on; [`Cache::blocking`] is the same
 //!   for threads.
+//! - **Stores.** [`setup`] takes a URL: memory, Redis, Memcached, SQLite, files, object stores, or a chain of them. What each promises stands in [`store`], which is
+//!   also what a store of your own implements; [`conformance`] proves it.
+//! - **Codecs.** [`Codec`] turns values into bytes: formats, compression, signing, encryption. [`Portable`] and [`Wire`] say how a type does it, [`local!`](crate::local) that it stays in this process.
+//! - **Configuration.** [`config`] says what URLs, files and `LARDER_*` variables may say; [`setup_from_file`], [`setup_from_env`].
 //! - **Looking inside.** [`Explain`] says why the next call would hit or miss, [`Stats`] and [`FunctionStats`] count, [`Observer`] is told, [`detect`] collects what was read.
 //! - **Scopes.** [`scope()`] switches operations off, forces misses or sets context values for one task or thread.
 //! - **Tests.** [`testing`] runs cached functions in virtual time under a seed.
@@ -41,8 +45,18 @@
 //!
 //! # Features
 //!
-//! `macros`, `memory` and `tokio` are on by default. `tokio` lets background loads of async sources run on the Tokio runtime that is current; without it they get a thread.
-//! `jwt` adds the `{token:jwt(claim)}` transform.
+//! | feature | what it brings | default |
+//! |---|---|---|
+//! | `macros` | the attributes | yes |
+//! | `memory` | the tier in this process | yes |
+//! | `tokio` | background loads of async sources run on the Tokio runtime that is current; without it they get a thread | yes |
+//! | `jwt` | the `{token:jwt(claim)}` transform of keys | |
+//! | `redis`, `memcached`, `sqlite`, `file`, `s3`, `gcs`, `azure` | a store each, and `serde` | |
+//! | `serde` | values become bytes: any serde type, as MessagePack | |
+//! | `json`, `postcard` | more formats | |
+//! | `zstd`, `lz4`, `gzip` | compression | |
+//! | `sign`, `encrypt` | entries that only those with the secret can write, or read | |
+//! | `yaml`, `toml` | configuration in files | |
 
 pub mod runtime;
 pub mod testing;
@@ -50,7 +64,7 @@ pub mod testing;
 mod blocking;
 mod cache;
 mod codec;
-mod config;
+pub mod config;
 pub mod conformance;
 mod detect;
 mod engine;
@@ -80,7 +94,12 @@ pub mod __private;
 
 pub use blocking::Blocking;
 pub use cache::{Builder, Cache, IntoWeight, cache, named, register, set_default, setup};
-pub use codec::{Codec, Format, Portable, Unreadable, Wire};
+#[cfg(any(feature = "sign", feature = "encrypt"))]
+pub use codec::SealKey;
+#[cfg(feature = "sign")]
+pub use codec::Signature;
+pub use codec::{Codec, CodecBuilder, Compression, Format, Portable, Unreadable, Wire};
+pub use config::{setup_from_env, setup_from_file};
 pub use detect::{Read, Source, detect, detect_async};
 pub use engine::{Cacheable, FunctionStats};
 pub use error::{BoxError, Error, ErrorKind, Result};
@@ -99,8 +118,8 @@ pub use larder_macros::cached;
 #[doc = include_str!("docs/invalidates.md")]
 pub use larder_macros::invalidates;
 pub use ops::{
-    AcquireLock, GetOrLoad, GetOrLoadMany, Increment, Loading, Lock, Remaining, RenewLock, Set,
-    SetMany,
+    AcquireLock, GetOrLoad, GetOrLoadMany, Increment, Loading, Local, Lock, Remaining, RenewLock,
+    Set, SetMany,
 };
 pub use policy::{
     Deadlines, EarlyPoint, Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy, Span, Verdict,
@@ -110,11 +129,36 @@ pub use selector::Selector;
 pub use stats::Stats;
 pub use switch::Operations;
 
-#[cfg(not(feature = "memory"))]
-compile_error!(
-    "larder needs a place to keep values: enable the feature `memory`, the only one so far"
-);
-
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The guide: its code is compiled where everything that it speaks of is there.
+#[cfg(all(
+    doctest,
+    feature = "file",
+    feature = "json",
+    feature = "macros",
+    feature = "memory",
+    feature = "redis",
+    feature = "sqlite"
+))]
+mod guide {
+    #[doc = include_str!("../../../docs/stores.md")]
+    struct Stores;
+
+    #[doc = include_str!("../../../docs/tiers.md")]
+    struct Tiers;
+
+    #[doc = include_str!("../../../docs/codecs.md")]
+    struct Codecs;
+
+    #[doc = include_str!("../../../docs/configuration.md")]
+    struct Configuration;
+
+    #[doc = include_str!("../../../docs/outages.md")]
+    struct Outages;
+
+    #[doc = include_str!("../../../docs/own-store.md")]
+    struct OwnStore;
+}

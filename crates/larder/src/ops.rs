@@ -4,27 +4,33 @@ use std::any::Any;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Inner, Looking};
+use crate::codec::{Portable, Wire};
 use crate::detect::Source;
-use crate::engine::{Cacheable, DIRECT};
+use crate::engine::{Cacheable, DIRECT, Shape, detected};
+use crate::entry::Slot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::explain::{self, Explain};
 use crate::key::{Key, KeyBuf};
-use crate::policy::{IntoSpan, Span};
+use crate::policy::{IntoSpan, Policy, Span};
+use crate::scope;
 use crate::selector::Selector;
 use crate::stats::Counter;
+use crate::store::Ask;
 use crate::switch::Operations;
 
 mod increment;
 mod load;
 mod load_many;
+mod local;
 mod lock;
 mod set;
 
 pub use increment::Increment;
 pub use load::{GetOrLoad, Loading};
 pub use load_many::GetOrLoadMany;
+pub use local::Local;
 pub use lock::{AcquireLock, Lock, RenewLock};
 pub use set::{Set, SetMany};
 
@@ -44,40 +50,114 @@ impl Cache {
     ///
     /// # Errors
     /// [`ErrorKind::WrongType`] when the entry holds another type; [`ErrorKind::Closed`].
-    pub async fn get<V: Cacheable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
-        self.read("get", self.inner.key(key.as_ref()))
+    pub async fn get<V: Cacheable + Portable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
+        let key = self.inner.key(key.as_ref());
+        let found = self.read::<V>("get", &key)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        let found = self.read_outside::<V>("get", &[key]).await?;
+        Ok(found.into_iter().next().flatten())
     }
 
-    fn read<V: Cacheable>(&self, operation: &'static str, key: KeyBuf) -> Result<Option<V>> {
+    fn read<V: Cacheable>(&self, operation: &'static str, key: &KeyBuf) -> Result<Option<V>> {
         let inner = &self.inner;
         inner.open(operation)?;
-        match crate::engine::hit::<crate::engine::AsPlain, V>(self, &DIRECT, &key) {
+        match crate::engine::hit::<crate::engine::AsPlain, V>(self, &DIRECT, key) {
             crate::engine::Hit::Value(value) | crate::engine::Hit::Refresh(value, _) => {
                 Ok(Some(value))
             }
             crate::engine::Hit::Miss => {
-                crate::engine::detected(inner, &DIRECT, &key, Source::Missing, None);
-                let found = inner.memory.peek(&key).filter(|slot| inner.is_served(slot));
+                if inner.outside.is_none() {
+                    detected(inner, &DIRECT, key, Source::Missing, None, None);
+                }
+                let found = inner.memory.peek(key).filter(|slot| inner.is_served(slot));
                 let other = found.is_some_and(|slot| slot.is_other_than::<V>());
                 if other && !inner.is_off(Operations::READ) {
-                    return Err(wrong_type::<V>(operation, &key));
+                    return Err(wrong_type::<V>(operation, key));
                 }
                 Ok(None)
             }
         }
     }
 
-    /// The values under several keys, in the order of the keys; `None` where there is none.
+    /// What the store holds under keys that memory does not have, in one round trip.
+    async fn read_outside<V: Cacheable + Portable>(
+        &self,
+        operation: &'static str,
+        keys: &[KeyBuf],
+    ) -> Result<Vec<Option<V>>> {
+        let inner = &self.inner;
+        let nothing = || keys.iter().map(|_| None).collect();
+        let wire = V::wire();
+        let Some(outside) = inner.outside_for(&wire).filter(|_| !keys.is_empty()) else {
+            return Ok(nothing());
+        };
+        if inner.is_off(Operations::READ) {
+            return Ok(nothing());
+        }
+        let full: Vec<Key> = keys.iter().map(KeyBuf::to_key).collect();
+        if scope::current().is_some_and(|settings| settings.invalidate_further) {
+            inner.forget_further(outside, &full).await;
+            return Ok(nothing());
+        }
+        let looking = full.iter().map(|key| looking(inner, key, &wire));
+        let looking: Vec<Looking<'_>> = looking.collect();
+        let found = inner.find_outside(outside, &looking).await;
+        let slots = found.map_err(|error| error.during(operation))?;
+        let mut values = Vec::with_capacity(slots.len());
+        for (key, slot) in keys.iter().zip(slots) {
+            let verdict = slot.as_ref().map(|slot| slot.verdict(inner.clock.now()));
+            let served = slot.filter(|slot| inner.is_served(slot));
+            let age = served
+                .as_ref()
+                .map(|s| inner.clock.now().since(s.written()));
+            let value = served.and_then(|slot| slot.value::<V>());
+            let (source, tier) = match &value {
+                Some(_) => (Source::Fresh, Some(outside.store.name())),
+                None => (Source::Missing, None),
+            };
+            if let (Some(_), Some(verdict)) = (&value, verdict) {
+                inner.stats.add(Counter::StoreHits, 1);
+                let (key, store) = (key.as_str(), outside.store.name());
+                inner.tell(|| Event::StoreHit {
+                    key,
+                    store,
+                    verdict,
+                });
+            }
+            detected(
+                inner,
+                &DIRECT,
+                key,
+                source,
+                tier,
+                age.filter(|_| value.is_some()),
+            );
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    /// The values under several keys, in the order of the keys; `None` where there is none. To a store they go in one round trip.
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub async fn get_many<V: Cacheable>(
+    pub async fn get_many<V: Cacheable + Portable>(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Vec<Option<V>>> {
-        keys.into_iter()
-            .map(|key| self.read("get_many", self.inner.key(key.as_ref())))
-            .collect()
+        let keys = keys.into_iter().map(|key| self.inner.key(key.as_ref()));
+        let keys: Vec<KeyBuf> = keys.collect();
+        let read = |key: &KeyBuf| self.read::<V>("get_many", key);
+        let mut values = keys.iter().map(read).collect::<Result<Vec<Option<V>>>>()?;
+        let at: Vec<usize> = (0..keys.len()).filter(|at| values[*at].is_none()).collect();
+        let missing: Vec<KeyBuf> = at.iter().map(|at| keys[*at].clone()).collect();
+        let found = self.read_outside::<V>("get_many", &missing).await?;
+        for (at, value) in at.into_iter().zip(found) {
+            values[at] = value;
+        }
+        Ok(values)
     }
 
     /// The value under a key; if there is none, what `load` gives, which is then stored. One load per key, however many ask.
@@ -103,10 +183,10 @@ impl Cache {
     where
         L: FnOnce() -> F,
         F: Future<Output = Result<V, E>>,
-        V: Cacheable,
+        V: Cacheable + Portable,
         E: Into<crate::error::BoxError>,
     {
-        GetOrLoad::new(self, self.inner.key(key.as_ref()), load)
+        GetOrLoad::new(self, self.inner.key(key.as_ref()), load, V::wire())
     }
 
     /// The values under several keys; the missing ones are loaded by one call of `load`.
@@ -125,12 +205,12 @@ impl Cache {
     where
         L: FnMut(Vec<String>) -> F,
         F: Future<Output = Result<std::collections::HashMap<String, V>, E>>,
-        V: Cacheable,
+        V: Cacheable + Portable,
         E: Into<crate::error::BoxError>,
         K: AsRef<str>,
     {
         let keys = keys.into_iter().map(|key| key.as_ref().to_owned());
-        GetOrLoadMany::new(self, keys.collect(), load)
+        GetOrLoadMany::new(self, keys.collect(), load, V::wire())
     }
 
     /// Writes a value. Awaited, or driven with [`wait`](Set::wait); the result says whether it was written.
@@ -139,22 +219,23 @@ impl Cache {
     pub fn set<V>(&self, key: impl AsRef<str>, value: &V) -> Set<'_, V::Owned>
     where
         V: ToOwned + ?Sized,
-        V::Owned: Cacheable,
+        V::Owned: Cacheable + Portable,
     {
         Set::new(
             self,
             self.inner.key(key.as_ref()).to_key(),
             value.to_owned(),
+            V::Owned::wire(),
         )
     }
 
     /// Writes several values under one policy. The result says how many were written.
-    pub fn set_many<V: Cacheable, K: AsRef<str>>(
+    pub fn set_many<V: Cacheable + Portable, K: AsRef<str>>(
         &self,
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> SetMany<'_, V> {
         let full = |(key, value): (K, V)| (self.inner.key(key.as_ref()).to_key(), value);
-        SetMany::new(self, entries.into_iter().map(full).collect())
+        SetMany::new(self, entries.into_iter().map(full).collect(), V::wire())
     }
 
     /// Adds to a whole number and gives the new one; a key that is not there counts as 0. Awaited, or driven with [`wait`](Increment::wait).
@@ -177,65 +258,84 @@ impl Cache {
     pub async fn unlock(&self, name: impl AsRef<str>, owner: u64) -> Result<bool> {
         self.inner.open("unlock")?;
         let key = self.inner.key(name.as_ref()).to_key();
-        Ok(self
-            .inner
-            .locks
-            .release(&key, owner, self.inner.clock.now()))
+        lock::release(&self.inner, &key, owner).await
     }
 
     /// Whether somebody holds the lock of this name.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`]; what a store says.
     pub async fn is_locked(&self, name: impl AsRef<str>) -> Result<bool> {
         self.inner.open("is_locked")?;
         let key = self.inner.key(name.as_ref()).to_key();
-        Ok(self.inner.locks.is_held(&key, self.inner.clock.now()))
+        match lock::outside(&self.inner, "is_locked")? {
+            Some(locks) => Ok(locks.held(key.as_str()).await?.is_some()),
+            None => Ok(self.inner.locks.is_held(&key, self.inner.clock.now())),
+        }
     }
 
-    /// Whether a servable entry is there.
+    /// Whether a servable entry is there. A key that a store does not know costs one look at its metadata.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`]; what a store says.
     pub async fn exists(&self, key: impl AsRef<str>) -> Result<bool> {
         self.inner.open("exists")?;
         if self.inner.is_off(Operations::READ) {
             return Ok(false);
         }
-        let slot = self.inner.memory.peek(&self.inner.key(key.as_ref()));
-        Ok(slot.is_some_and(|slot| self.inner.is_served(&slot)))
+        let key = self.inner.key(key.as_ref());
+        let slot = self.inner.memory.peek(&key);
+        if slot.is_some_and(|slot| self.inner.is_served(&slot)) {
+            return Ok(true);
+        }
+        let stamps = self.inner.stamps_outside(&key.to_key()).await?;
+        Ok(stamps.is_some_and(|stamps| stamps.is_served))
     }
 
     /// How long the entry is still kept; `None` when it is not there.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`]; what a store says.
     pub async fn remaining_ttl(&self, key: impl AsRef<str>) -> Result<Option<Remaining>> {
         self.inner.open("remaining_ttl")?;
-        let slot = self.inner.memory.peek(&self.inner.key(key.as_ref()));
+        let key = self.inner.key(key.as_ref());
+        if self.inner.outside.is_some()
+            && let Some(stamps) = self.inner.stamps_outside(&key.to_key()).await?
+        {
+            return Ok(Some(stamps.left.map_or(Remaining::Forever, Remaining::For)));
+        }
+        let slot = self.inner.memory.peek(&key);
         let alive = slot.filter(|slot| self.inner.is_alive(slot));
-        Ok(alive.map(|slot| {
-            let end = slot.keep_until();
-            if end.0 >= u64::MAX - 16 {
-                Remaining::Forever
-            } else {
-                Remaining::For(end.since(self.inner.clock.now()))
-            }
-        }))
+        let left = alive.map(|slot| self.inner.left(&slot));
+        Ok(left.map(|left| left.map_or(Remaining::Forever, Remaining::For)))
     }
 
     /// Gives an entry a new life of `ttl` from now, without its other knobs; false when it is not there.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidPolicy`] for a bad ttl; [`ErrorKind::Closed`].
+    /// [`ErrorKind::InvalidPolicy`] for a bad ttl; [`ErrorKind::Closed`]; what a store says.
     pub async fn touch(&self, key: impl AsRef<str>, ttl: impl IntoSpan) -> Result<bool> {
         self.inner.open("touch")?;
         let key = self.inner.key(key.as_ref()).to_key();
         let Span(ttl) = ttl
             .into_span()
             .map_err(|fault| crate::engine::refused("touch", &key, fault))?;
-        let now = self.inner.clock.now();
-        Ok(self.inner.touch(&key, |found| found.with_ttl(ttl, now)))
+        let inner = &self.inner;
+        let touch_here = || {
+            let now = inner.clock.now();
+            inner.touch(&key, |found| found.with_ttl(ttl, now))
+        };
+        let Some(outside) = &inner.outside else {
+            return Ok(touch_here());
+        };
+        if inner.is_off(Operations::WRITE) {
+            return Ok(false);
+        }
+        if inner.touch_outside(outside, &key, ttl).await? {
+            return Ok(true);
+        }
+        // A copy of what the store has lost must not live longer for it.
+        Ok(!outside.keeps_copies() && touch_here())
     }
 
     /// Forgets a key; whether a live entry was there. Loads of it that are under way are returned to their callers and not stored.
@@ -244,7 +344,7 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn delete(&self, key: impl AsRef<str>) -> Result<bool> {
         self.inner.open("delete")?;
-        Ok(self.inner.remove_key(&self.inner.key(key.as_ref())))
+        self.inner.forget_key(&self.inner.key(key.as_ref())).await
     }
 
     /// Forgets several keys; how many live entries were there.
@@ -257,6 +357,7 @@ impl Cache {
     ) -> Result<usize> {
         let keys = keys.into_iter().map(|key| Key::from(key.as_ref()));
         self.forget("delete_many", &Selector::Keys(keys.collect()))
+            .await
     }
 
     /// Forgets all keys that begin with `prefix`, literally; how many live entries there were.
@@ -265,6 +366,7 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn delete_prefix(&self, prefix: impl Into<String>) -> Result<usize> {
         self.forget("delete_prefix", &Selector::Prefix(prefix.into()))
+            .await
     }
 
     /// Forgets all keys that match a glob pattern by Redis' rules, walking all entries. Use [`escape`](crate::escape) for what is to be taken literally.
@@ -273,6 +375,7 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn delete_pattern(&self, pattern: impl Into<String>) -> Result<usize> {
         self.forget("delete_pattern", &Selector::Pattern(pattern.into()))
+            .await
     }
 
     /// Forgets every entry under any of these tags, in a time that does not depend on how many they are.
@@ -281,7 +384,8 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn delete_tags(&self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
         let tags = tags.into_iter().map(|tag| Key::from(tag.as_ref()));
-        self.forget("delete_tags", &Selector::Tags(tags.collect()))?;
+        self.forget("delete_tags", &Selector::Tags(tags.collect()))
+            .await?;
         Ok(())
     }
 
@@ -290,7 +394,7 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn clear(&self) -> Result<()> {
-        self.forget("clear", &Selector::All)?;
+        self.forget("clear", &Selector::All).await?;
         Ok(())
     }
 
@@ -299,12 +403,13 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn invalidate(&self, selector: Selector) -> Result<usize> {
-        self.forget("invalidate", &selector)
+        self.forget("invalidate", &selector).await
     }
 
-    fn forget(&self, operation: &'static str, selector: &Selector) -> Result<usize> {
+    async fn forget(&self, operation: &'static str, selector: &Selector) -> Result<usize> {
         self.inner.open(operation)?;
-        Ok(self.inner.remove_selected(selector))
+        let removed = self.inner.forget(selector).await;
+        removed.map_err(|error| error.during(operation))
     }
 
     /// The keys that match a glob pattern and are alive, in no order. Walks all entries, each under its own short lock, without a pause.
@@ -320,7 +425,13 @@ impl Cache {
                 && larder_syntax::glob::matches(pattern, inner.bare(key))
                 && inner.is_alive(slot)
         });
-        Ok(keys.iter().map(|key| inner.bare(key).to_owned()).collect())
+        let mut keys: Vec<String> = keys.iter().map(|key| inner.bare(key).to_owned()).collect();
+        if inner.outside.is_some() {
+            keys.extend(inner.scan_outside(pattern).await?);
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        Ok(keys)
     }
 
     /// How many entries are held, also those whose time is over and which nobody has met yet.
@@ -347,18 +458,22 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn explain(&self, key: impl AsRef<str>) -> Result<Explain> {
         self.inner.open("explain")?;
-        Ok(explain::explain(self, &self.inner.key(key.as_ref())))
+        explain::explain(self, &self.inner.key(key.as_ref())).await
     }
 
-    /// Whether the cache can be reached. In memory it can, until it is closed.
+    /// Whether the cache can be reached: its store answers, and it is not closed.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn ping(&self) -> Result<()> {
-        self.inner.open("ping")
+        self.inner.open("ping")?;
+        match &self.inner.outside {
+            Some(outside) => outside.store.ping().await,
+            None => Ok(()),
+        }
     }
 
-    /// Forgets everything and refuses all further direct operations. Cached functions go on without a cache.
+    /// Forgets what memory holds, lets go of the store and refuses all further direct operations. Cached functions go on without a cache. What the store holds stays there.
     pub async fn close(&self) {
         let closed = &self.inner.closed;
         closed.store(true, std::sync::atomic::Ordering::Release);
@@ -367,6 +482,24 @@ impl Cache {
         self.inner.remove_all();
         let selector = &Selector::All;
         self.inner.tell(|| Event::Invalidated { selector });
+        if let Some(outside) = &self.inner.outside
+            && let Err(error) = outside.store.close().await
+        {
+            self.inner.store_failed(outside, "", &error);
+        }
+    }
+}
+
+/// A look for a direct operation, which knows neither tags nor a policy.
+fn looking<'a>(inner: &Inner, key: &'a Key, wire: &'a Wire) -> Looking<'a> {
+    const PLAIN: &Policy = &Policy::new();
+    Looking {
+        key,
+        tags: &[],
+        wire,
+        policy: PLAIN,
+        ask: Ask::Entry,
+        as_of: inner.tags.epoch(),
     }
 }
 
@@ -381,4 +514,27 @@ fn wrong_type<V: Any>(operation: &'static str, key: &KeyBuf) -> Error {
         ),
     )
     .at(&key.to_key())
+}
+
+/// What is stored and servable, in memory or in the store, without counting as a use.
+pub(crate) async fn peek<S, R>(cache: &Cache, key: &KeyBuf, wire: &Wire) -> Result<Option<S::Value>>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+{
+    let inner = &cache.inner;
+    let served = |slot: Slot| inner.is_served(&slot).then(|| slot.into_shared());
+    if let Some((kind, value)) = inner.memory.peek(key).and_then(served) {
+        return Ok(S::read(kind, value));
+    }
+    let Some(outside) = inner.outside_for(wire) else {
+        return Ok(None);
+    };
+    let key = key.to_key();
+    let looked = inner.look(outside, looking(inner, &key, wire)).await;
+    if let Some(error) = looked.error {
+        return Err(error.during("peek").at(&key));
+    }
+    let read = |(kind, value)| S::read(kind, value);
+    Ok(looked.slot.and_then(served).and_then(read))
 }

@@ -191,6 +191,13 @@ impl Policy {
         self.ttl.filter(|t| *t != FOREVER).map(Duration::from_nanos)
     }
 
+    /// The longest that an entry under this policy can be kept; `None` when that is for ever or depends on the value.
+    pub(crate) fn longest_life(&self) -> Option<Duration> {
+        let ttl = self.ttl.filter(|ttl| *ttl != FOREVER)?;
+        let longest = ttl.saturating_add(self.stale.max(self.fail_safe));
+        (longest != FOREVER).then(|| Duration::from_nanos(longest))
+    }
+
     /// This policy where it says something, `defaults` where it does not.
     #[must_use]
     pub(crate) fn or(self, defaults: &Self) -> Self {

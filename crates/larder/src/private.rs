@@ -5,12 +5,15 @@ use std::future::Future;
 pub use crate::engine::{
     ArcTarget, Arced, AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, KeptError,
     Mode, NotResult, NotShared, Nullable, Plan, Settle, Shape, Share, SharingOf, Site, Ticket,
-    fill, fill_sync, hit,
+    fill, fill_behind, fill_sync, fill_sync_behind, hit,
 };
 
+pub use crate::codec::{NotPortable, WireOf};
 pub use crate::entry::{Kind, Value};
 pub use crate::key::private::*;
 pub use crate::policy::{Knobs, Lit};
+
+pub use crate::codec::Wire;
 
 use crate::cache::Cache;
 use crate::error::Result;
@@ -35,6 +38,7 @@ macro_rules! __larder_error_cloner {
 }
 
 pub use crate::__larder_error_cloner as error_cloner;
+pub use crate::__larder_wire as wire;
 
 /// A cache by value, by reference or behind any pointer to one.
 #[diagnostic::on_unimplemented(
@@ -157,21 +161,13 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 }
 
 /// The handle's `peek`: what is stored and servable, without counting as a use and without loading.
-pub async fn peek<S, R>(cache: &Cache, key: KeyBuf) -> Result<Option<S::Value>>
+pub async fn peek<S, R>(cache: &Cache, key: KeyBuf, wire: Wire) -> Result<Option<S::Value>>
 where
     S: Shape<R>,
     S::Value: Cacheable,
 {
     cache.inner.open("peek")?;
-    Ok(cache
-        .inner
-        .memory
-        .peek(&key)
-        .filter(|slot| cache.inner.is_served(slot))
-        .and_then(|slot| {
-            let (kind, value) = slot.into_shared();
-            S::read(kind, value)
-        }))
+    crate::ops::peek::<S, R>(cache, &key, &wire).await
 }
 
 /// The handle's `put`: stores a value under the attribute's policy and tags from arguments.
@@ -189,19 +185,19 @@ where
     S::Error: 'static,
 {
     cache.inner.open("put")?;
-    crate::engine::put::<S, R>(&cache.inner, site, key, prepare, settle, value)
+    crate::engine::put::<S, R>(&cache.inner, site, key, prepare, settle, value).await
 }
 
 /// The handle's `invalidate`; whether there was a live entry.
 pub async fn invalidate(cache: &Cache, key: KeyBuf) -> Result<bool> {
     cache.inner.open("invalidate")?;
-    Ok(cache.inner.remove_key(&key))
+    cache.inner.forget_key(&key).await
 }
 
 /// The handle's `explain`.
 pub async fn explain(cache: &Cache, key: KeyBuf) -> Result<Explain> {
     cache.inner.open("explain")?;
-    Ok(crate::explain::explain(cache, &key))
+    crate::explain::explain(cache, &key).await
 }
 
 /// The state of a key part that an invalidation edge has not given yet.
@@ -281,21 +277,43 @@ impl Target {
         Self::selected(cache, Selector::All)
     }
 
-    fn forget(&self) {
+    /// What the store says is told by an event: the function has succeeded whatever the cache does.
+    async fn forget(&self) {
         let inner = &self.cache.inner;
         match &self.what {
-            What::Full(key) => drop(inner.remove_key(key)),
-            What::Selected(selector) => drop(inner.remove_selected(selector)),
+            What::Full(key) => drop(inner.forget_key(key).await),
+            What::Selected(selector) => drop(inner.forget(selector).await),
         }
     }
 }
 
 /// Forgets all targets.
 pub async fn forget(targets: &[Target]) {
-    forget_sync(targets);
+    for target in targets {
+        target.forget().await;
+    }
 }
 
 /// Forgets all targets.
 pub fn forget_sync(targets: &[Target]) {
-    targets.iter().for_each(Target::forget);
+    block_on(forget(targets));
+}
+
+/// Arguments that one of two closures takes: the load, or the reload behind.
+#[derive(Debug)]
+pub struct Parcel<T>(parking_lot::Mutex<Option<T>>);
+
+impl<T> Parcel<T> {
+    /// Keeps the arguments.
+    #[must_use]
+    pub fn new(arguments: T) -> Self {
+        Self(parking_lot::Mutex::new(Some(arguments)))
+    }
+
+    /// The arguments, once.
+    #[must_use]
+    pub fn open(&self) -> T {
+        let arguments = self.0.lock().take();
+        arguments.expect("larder: a function loads or reloads, never both in one call")
+    }
 }

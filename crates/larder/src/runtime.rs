@@ -15,7 +15,7 @@ mod timer;
 
 pub(crate) use clock::nanos;
 pub use clock::{Clock, Timestamp};
-#[cfg(feature = "reactor")]
+#[cfg(any(feature = "reactor", feature = "sqlite", feature = "file"))]
 pub(crate) use park::is_parking;
 pub(crate) use park::{InsteadOfParking, block_on, instead_of_parking};
 #[cfg(feature = "reactor")]

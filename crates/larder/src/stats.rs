@@ -27,9 +27,12 @@ pub(crate) enum Counter {
     Invalidated,
     RefreshesRefused,
     WrongType,
+    StoreHits,
+    StoreFailures,
+    Unreadable,
 }
 
-const COUNTERS: usize = 16;
+const COUNTERS: usize = 19;
 const STRIPES: usize = 16;
 
 /// One thread's counters, apart from the lines of all others.
@@ -96,6 +99,9 @@ impl Counters {
             invalidated: self.sum(Counter::Invalidated),
             refreshes_refused: self.sum(Counter::RefreshesRefused),
             wrong_type: self.sum(Counter::WrongType),
+            store_hits: self.sum(Counter::StoreHits),
+            store_failures: self.sum(Counter::StoreFailures),
+            unreadable: self.sum(Counter::Unreadable),
         }
     }
 }
@@ -161,7 +167,7 @@ pub struct Stats {
     pub refresh: u64,
     /// Hits of kept errors (`errors = ..`).
     pub negative: u64,
-    /// Calls that found nothing to serve.
+    /// Calls that found nothing to serve in memory.
     pub misses: u64,
     /// Calls of the source that came back, well or not.
     pub loads: u64,
@@ -187,6 +193,12 @@ pub struct Stats {
     pub refreshes_refused: u64,
     /// Reads that found a value of another type.
     pub wrong_type: u64,
+    /// Misses of the memory tier that were served from a store.
+    pub store_hits: u64,
+    /// Operations of a store that failed or took too long; the call went on without it.
+    pub store_failures: u64,
+    /// Entries in a store that could not be read: foreign, broken, of another type, not sealed as due.
+    pub unreadable: u64,
 }
 
 impl Stats {
@@ -214,20 +226,23 @@ impl Stats {
             expired,
             invalidated,
             refreshes_refused,
-            wrong_type
+            wrong_type,
+            store_hits,
+            store_failures,
+            unreadable
         )
     }
 
-    /// All calls that were served from an entry.
+    /// All calls that were served from an entry, in memory or in a store.
     #[must_use]
     pub fn hits(&self) -> u64 {
-        self.fresh + self.refresh + self.negative
+        self.fresh + self.refresh + self.negative + self.store_hits
     }
 
-    /// Hits as a share of hits and misses, `None` before the first call.
+    /// Hits as a share of all calls, `None` before the first call.
     #[must_use]
     pub fn hit_rate(&self) -> Option<f64> {
-        let calls = self.hits() + self.misses;
+        let calls = self.fresh + self.refresh + self.negative + self.misses;
         (calls > 0).then(|| self.hits() as f64 / calls as f64)
     }
 }

@@ -17,6 +17,8 @@ pub mod file;
 mod guarded;
 pub(crate) mod head;
 pub(crate) mod late;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+mod local;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 mod notice;
@@ -39,8 +41,14 @@ pub use deduped::Deduped;
 pub use guarded::{BreakerState, Guarded, GuardedBuilder};
 pub(crate) use head::MAGIC;
 pub use head::{Head, Tag};
+#[cfg(any(feature = "file", feature = "sqlite"))]
+pub(crate) use local::{
+    Asked, Failure, Filling, NEVER, Popped, Promise, Queue, Threads, Touching, Writing, answer,
+    end, left, unique, unwinding, wall,
+};
 pub use notice::{Notice, Notices, Unheard};
 pub use prefixed::Prefixed;
+pub(crate) use registry::opener;
 pub use registry::{Open, Opening, open, register};
 pub use routed::Routed;
 pub use tiers::{Level, Tiers};
@@ -138,7 +146,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 pub enum LeaseLevel {
     /// Checking the token and storing are one step for all processes: a value that was invalidated while it was computed is never stored.
     Atomic,
-    /// As [`Atomic`](Self::Atomic), by compare-and-swap on the entry's version: a removal of keys that were never stored leaves a marker for as long as a lease lives.
+    /// As [`Atomic`](Self::Atomic), by compare-and-swap on the version of what stands in the entry's place; a lease of a key without an entry leaves a marker there.
     Versioned,
     /// Only within this process; between processes the last writer wins.
     Process,

@@ -88,14 +88,14 @@ fn off_is_a_cache_that_holds_nothing() {
 fn what_is_misspelt_is_answered_with_what_was_meant() {
     assert_eq!(
         refusal("memroy://"),
-        "url: unknown scheme `memroy` (did you mean `memory`?); there is memory, off"
+        "url: unknown scheme `memroy` (did you mean `memory`?)"
     );
     assert_eq!(
         refusal("memory://?szie=10"),
-        "url: unknown parameter `szie` (did you mean `size`?); there is size, weight, prefix, ttl, name, background_loads"
+        "url: unknown parameter `szie` (did you mean `size`?)"
     );
     assert!(
-        !refusal("redis://localhost").contains("did you mean"),
+        !refusal("elsewhere://localhost").contains("did you mean"),
         "nothing is near"
     );
 }

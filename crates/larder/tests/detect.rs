@@ -24,7 +24,10 @@ fn direct_reads_are_told_with_their_age() {
     assert_eq!(values, [Some(1), None]);
     let expected = [("k", Source::Fresh, Some(7)), ("x", Source::Missing, None)];
     assert_eq!(brief(&reads), expected);
-    assert_eq!((reads[0].tier, reads[1].tier), (Some("memory"), None));
+    assert_eq!(
+        (reads[0].tier.as_deref(), reads[1].tier.as_deref()),
+        (Some("memory"), None)
+    );
     assert_eq!(&*reads[0].cache, "books");
     assert_eq!(reads[0].function, None);
 }

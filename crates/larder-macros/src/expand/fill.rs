@@ -1,7 +1,7 @@
 //! The load: what is known before it (the plan), the body, and what is decided after it.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, LitStr};
 
@@ -22,6 +22,8 @@ pub(super) struct Plan {
 pub(super) struct Load {
     pub(super) before: TokenStream,
     pub(super) closure: TokenStream,
+    /// The closure that reloads behind what a store holds, if the function does.
+    pub(super) behind: Option<TokenStream>,
 }
 
 /// The closure that decides about a value, with copies of the arguments that it names.
@@ -64,9 +66,13 @@ impl Unit<'_> {
         let (uncached, site) = (self.uncached(), self.hidden("site"));
         let this = self.function.self_token();
         let call = self.call(&quote!(Self::#uncached), this.as_ref(), &[]);
-        let load = Load {
-            before: TokenStream::new(),
-            closure: quote!(move || #call),
+        let load = match self.args.background {
+            None => Load {
+                before: TokenStream::new(),
+                closure: quote!(move || #call),
+                behind: None,
+            },
+            Some(_) => self.load_or_reload(),
         };
         let fill = self.fill(&quote!(Self::#site()), &quote!(#mode), &load);
         let assertion = self.assert_plain();
@@ -81,12 +87,49 @@ impl Unit<'_> {
         }
     }
 
+    /// A load, and a reload behind what a store holds: whichever comes takes the arguments.
+    ///
+    /// Output:
+    ///
+    /// ```text
+    /// let __arguments = Parcel::new((org, id));
+    /// let __again = __key.clone();
+    /// || { let (org, id) = __arguments.open(); Self::uncached(org, id) }
+    /// |__ticket| { let (org, id) = __arguments.open(); Self::__reload(__ticket, __again, org, id) }
+    /// ```
+    fn load_or_reload(&self) -> Load {
+        let library = &self.function.library;
+        let [arguments, again, key, ticket, taken] =
+            ["__arguments", "__again", "__key", "__ticket", "__taken"].map(local);
+        let this = self.function.self_token();
+        let names = self.function.names();
+        let own = this.as_ref().map(|this| quote!(#this,));
+        let receiver = this.as_ref().map(|_| taken.to_token_stream());
+        let open = {
+            let receiver = receiver.as_ref().map(|receiver| quote!(#receiver,));
+            quote!(let (#receiver #(#names,)*) = #arguments.open();)
+        };
+        let (uncached, reload) = (self.uncached(), self.hidden("reload"));
+        let load = self.call(&quote!(Self::#uncached), receiver.as_ref(), &[]);
+        let first = [ticket.to_token_stream(), again.to_token_stream()];
+        let reload = self.call(&quote!(Self::#reload), receiver.as_ref(), &first);
+        Load {
+            before: quote! {
+                let #arguments = #library::__private::Parcel::new((#own #(#names,)*));
+                let #again = ::core::clone::Clone::clone(&#key);
+            },
+            closure: quote!(|| { #open #load }),
+            behind: Some(quote!(|#ticket| { #open #reload })),
+        }
+    }
+
     /// The call of the library's `fill`. `load` are statements and the closure that they end in.
     pub(super) fn fill(&self, site: &TokenStream, mode: &TokenStream, load: &Load) -> TokenStream {
         let (cache, key) = (local("__cache"), local("__key"));
         let Load {
             before: before_load,
             closure: load,
+            behind,
         } = load;
         let Plan {
             before: before_plan,
@@ -96,12 +139,15 @@ impl Unit<'_> {
             before: before_settle,
             closure: settle,
         } = self.settle();
-        let (fill, inferred) = match self.function.is_async() {
-            true => ("fill", quote!(, _, _, _, _)),
-            false => ("fill_sync", quote!(, _, _, _)),
+        let (fill, inferred) = match (self.function.is_async(), behind) {
+            (true, None) => ("fill", quote!(, _, _, _, _)),
+            (true, Some(_)) => ("fill_behind", quote!(, _, _, _, _, _)),
+            (false, None) => ("fill_sync", quote!(, _, _, _)),
+            (false, Some(_)) => ("fill_sync_behind", quote!(, _, _, _, _)),
         };
+        let behind = behind.as_ref().map(|behind| quote!(, #behind));
         let await_ = self.function.await_();
-        let arguments = quote!(#cache, #site, #key, #mode, #plan, #load, #settle);
+        let arguments = quote!(#cache, #site, #key, #mode, #plan, #load, #settle #behind);
         let call = self.typed_call(fill, &inferred, &arguments);
         quote! {
             #before_plan
@@ -148,8 +194,15 @@ impl Unit<'_> {
         let cloner = self.function.private_at(span, "error_cloner");
         let cloner = quote_spanned!(span=> #cloner!(#shape, #output));
         steps.extend(quote!(#plan.share_errors(#cloner);));
+        let wire = self.wire();
+        steps.extend(quote!(#plan.wire(#wire);));
         if let Some(local) = &self.args.local {
             steps.extend(quote!(#plan.#local();));
+        }
+        if let Some(strict) = &self.args.strict {
+            let span = placed(strict.span());
+            let (plan, strict) = (local_at("__plan", span), Ident::new("strict", span));
+            steps.extend(quote_spanned!(span=> #plan.#strict();));
         }
         Plan {
             before,

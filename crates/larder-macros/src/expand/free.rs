@@ -132,6 +132,7 @@ fn key(unit: &Unit<'_>) -> TokenStream {
 fn peek(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let value = unit.value_type();
+    let wire = unit.wire();
     let (cache, key) = (local("__cache"), local("__key"));
     let result = quote!(#library::Result<::core::option::Option<#value>>);
     let mut signature = unit.method("peek", None, &result);
@@ -143,7 +144,7 @@ fn peek(unit: &Unit<'_>) -> TokenStream {
     unit.asks(
         "The kept value, if there is one; the body does not run.",
         &signature,
-        unit.typed_call("peek", &TokenStream::new(), &quote!(#cache, #key)),
+        unit.typed_call("peek", &TokenStream::new(), &quote!(#cache, #key, #wire)),
     )
 }
 

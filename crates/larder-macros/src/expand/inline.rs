@@ -41,6 +41,7 @@ pub(super) fn function(unit: &Unit<'_>) -> TokenStream {
     let load = Load {
         before: load,
         closure: local("__load").into_token_stream(),
+        behind: None,
     };
     let fill = unit.fill(&site.to_token_stream(), &mode, &load);
     let assertion = unit.assert_plain();

@@ -80,7 +80,7 @@ fn bound(unit: &Unit<'_>) -> TokenStream {
     let receiver = receiver(unit);
     let bind_cache = unit.bind_cache(View::Signature);
     let (cache, site) = (local("__cache"), unit.hidden("site"));
-    let (key, put) = (key(unit), put(unit));
+    let (key, put, wire) = (key(unit), put(unit), unit.wire());
     let source = can_call(unit).then(|| {
         let (fill, uncached) = (fill(unit), uncached(unit));
         quote!(#fill, #uncached,)
@@ -101,7 +101,7 @@ fn bound(unit: &Unit<'_>) -> TokenStream {
         #clause
         {
             #bind_cache
-            #library::#kind::<#lifetime, #arguments, #output, #shape>::#new(#cache, Self::#site(), #key, #put, #source)
+            #library::#kind::<#lifetime, #arguments, #output, #shape>::#new(#cache, Self::#site(), #wire, #key, #put, #source)
         }
     }
 }
@@ -240,6 +240,11 @@ fn put(unit: &Unit<'_>) -> TokenStream {
     let (plan, settle) = (plan.closure, settle.closure);
     let arguments = quote!(&#cache, Self::#site(), #key, #plan, #settle, #value);
     let call = unit.typed_call("put", &TokenStream::new(), &arguments);
+    let again = quote!(let #cache = ::core::clone::Clone::clone(&#cache););
+    let run = match unit.function.is_async() {
+        true => quote!(#again ::std::boxed::Box::pin(async move { #call.await })),
+        false => quote!(#library::__private::wait(#call)),
+    };
     quote! {{
         #own_cache
         move |#args, #key, #value| {
@@ -247,7 +252,7 @@ fn put(unit: &Unit<'_>) -> TokenStream {
             #(#lent)*
             #before_plan
             #before_settle
-            #library::__private::wait(#call)
+            #run
         }
     }}
 }

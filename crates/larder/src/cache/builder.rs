@@ -7,17 +7,22 @@ use std::sync::atomic::AtomicBool;
 
 use larder_syntax::size;
 
-use super::{Background, Cache, Inner, Sweeper, Weighers};
+use super::{Background, Cache, Inner, Outside, Relay, Sweeper, Weighers};
+use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Observer, Observers};
+use crate::event::{Event, Observer, Observers};
 use crate::lease::Leases;
 use crate::lock::Locks;
 use crate::memory::{Bound, DEFAULT_ENTRIES, Memory};
-use crate::policy::Policy;
+use crate::policy::{IntoSpan, Policy, Span};
 use crate::runtime::{Runtime, default_runtime};
 use crate::stats::Counters;
+use crate::store::Store;
 use crate::switch::{Operations, Switch};
 use crate::tag::Tags;
+
+/// What the keys of a cache with a store begin with, unless it has a prefix of its own.
+const OWN_PREFIX: &str = "larder:";
 
 /// What a [`Cache`] is made of.
 ///
@@ -34,6 +39,12 @@ pub struct Builder {
     runtime: Option<Arc<dyn Runtime>>,
     background: usize,
     off: Operations,
+    store: Option<Arc<dyn Store>>,
+    codec: Codec,
+    memory_ttl: Option<u64>,
+    is_strict: bool,
+    relay: Arc<Relay>,
+    advice: Vec<(&'static str, String)>,
     fault: Option<Error>,
 }
 
@@ -50,6 +61,12 @@ impl Builder {
             runtime: None,
             background: 64,
             off: Operations::NONE,
+            store: None,
+            codec: Codec::default(),
+            memory_ttl: None,
+            is_strict: false,
+            relay: Arc::default(),
+            advice: Vec::new(),
             fault: None,
         }
     }
@@ -121,9 +138,60 @@ impl Builder {
         self
     }
 
+    pub(crate) fn runtime_so_far(&self) -> Arc<dyn Runtime> {
+        self.runtime.clone().unwrap_or_else(default_runtime)
+    }
+
     /// How many loads may run behind at once. Default 64; past that stale entries are served without a reload and an event says so.
     pub fn background_loads(mut self, limit: usize) -> Self {
         self.background = limit;
+        self
+    }
+
+    /// Where values are kept outside this process. Memory then holds only what cannot leave it; see [`memory_ttl`](Self::memory_ttl).
+    ///
+    /// Without a [`prefix`](Self::prefix) of its own the cache gets `larder:`, so that it never meets what others keep there.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Keeps a copy in memory of what the store holds, for at most so long.
+    ///
+    /// What another process invalidates is seen here when that time is over, or at once if the store tells of changes (Redis with `client_side=1`).
+    pub fn memory_ttl(mut self, span: impl IntoSpan) -> Self {
+        match span.into_span() {
+            Ok(Span(span)) => self.memory_ttl = Some(span),
+            Err(fault) => {
+                let error = Error::new(ErrorKind::Config, "memory_ttl", fault.message());
+                self.fault = self.fault.or(Some(error));
+            }
+        }
+        self
+    }
+
+    /// How values become bytes in the store. Default: MessagePack, neither compressed nor sealed.
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Makes an error of the store an error of [`get_or_load`](Cache::get_or_load) too, which otherwise goes to its source.
+    ///
+    /// A cached function says `strict` itself: its own error type has to take the store's.
+    pub fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
+    /// Who is told what befalls the stores that are opened for this cache.
+    pub(crate) fn relay(&self) -> Arc<Relay> {
+        Arc::clone(&self.relay)
+    }
+
+    /// What is to be told once it is built.
+    pub(crate) fn advise(mut self, id: &'static str, message: String) -> Self {
+        self.advice.push((id, message));
         self
     }
 
@@ -141,6 +209,16 @@ impl Builder {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
+        if cfg!(not(feature = "memory"))
+            && self.store.is_none()
+            && !self.off.contains(Operations::ALL)
+        {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "build",
+                "there is no place to keep values: give the cache a store, or enable the feature `memory`",
+            ));
+        }
         let defaults = self.defaults.check()?;
         let bound = match self.weight {
             Some(total) => Bound::Weight {
@@ -149,13 +227,17 @@ impl Builder {
             },
             None => Bound::Entries(self.entries),
         };
+        let prefix = match self.store {
+            Some(_) if self.prefix.is_empty() => OWN_PREFIX.to_owned(),
+            _ => self.prefix,
+        };
         let runtime = self.runtime.unwrap_or_else(default_runtime);
         let switch = Switch::new(self.observers.are_any());
         switch.turn_off(self.off);
-        Ok(Cache {
+        let cache = Cache {
             inner: Arc::new(Inner {
                 name: self.name.into(),
-                prefix: self.prefix.into(),
+                prefix: prefix.into(),
                 memory: Memory::new(bound)?,
                 sweeper: Sweeper::default(),
                 tags: Tags::default(),
@@ -170,8 +252,18 @@ impl Builder {
                 background: Background::new(self.background),
                 weighers: self.weighers,
                 closed: AtomicBool::new(false),
+                is_strict: self.is_strict,
+                outside: self
+                    .store
+                    .map(|store| Outside::new(store, self.codec, self.memory_ttl)),
             }),
-        })
+        };
+        self.relay.connect(&cache.inner);
+        cache.inner.listen();
+        for (id, message) in &self.advice {
+            cache.inner.tell(|| Event::Advice { id, message });
+        }
+        Ok(cache)
     }
 }
 

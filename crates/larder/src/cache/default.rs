@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use parking_lot::Mutex;
 
 use super::Cache;
+use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::scope;
 
@@ -13,9 +14,13 @@ static DEFAULT: OnceLock<Cache> = OnceLock::new();
 
 static NAMED: Mutex<Option<HashMap<String, Cache>>> = Mutex::new(None);
 
-/// The default cache: the one that was set up, else 10 000 entries in memory.
+/// The default cache: the one that was set up, else what the environment says (see [`config`](crate::config)), else 10 000 entries in memory.
 ///
 /// Inside a scope with [`Scope::default_cache`](crate::Scope::default_cache) it is that one.
+///
+/// # Panics
+/// At the first use of a process that set nothing up, when a file or a variable that speaks of the default cache is wrong;
+/// [`setup_from_env`](crate::setup_from_env) returns that as an error.
 #[must_use]
 pub fn cache() -> Cache {
     let scoped = scope::current().and_then(|settings| settings.cache.clone());
@@ -25,10 +30,7 @@ pub fn cache() -> Cache {
 /// The default cache of the process, whatever the scope says.
 #[inline]
 pub(crate) fn process_default() -> &'static Cache {
-    DEFAULT.get_or_init(|| {
-        let built = Cache::builder().name("default").build();
-        built.expect("larder: a builder with defaults only cannot fail")
-    })
+    DEFAULT.get_or_init(config::discover)
 }
 
 /// Makes a cache the default one of this process.
@@ -63,14 +65,36 @@ pub fn register(cache: &Cache) -> Result<()> {
     let mut named = NAMED.lock();
     let named = named.get_or_insert_default();
     if named.contains_key(cache.name()) {
-        return Err(Error::new(
-            ErrorKind::AlreadySetUp,
-            "register",
-            format!("there is a cache named `{}` already", cache.name()),
-        ));
+        return Err(taken_name(cache.name()));
     }
     named.insert(cache.name().to_owned(), cache.clone());
     Ok(())
+}
+
+/// Makes one cache the default and the others known by their names: all of them, or none.
+///
+/// # Errors
+/// As [`set_default`] and [`register`].
+pub(crate) fn install(caches: &[Cache], default: &str) -> Result<()> {
+    let mut named = NAMED.lock();
+    let named = named.get_or_insert_default();
+    let (first, others): (Vec<_>, Vec<_>) = caches.iter().partition(|c| c.name() == default);
+    if let Some(taken) = others.iter().find(|c| named.contains_key(c.name())) {
+        return Err(taken_name(taken.name()));
+    }
+    first.into_iter().cloned().try_for_each(set_default)?;
+    for cache in others {
+        named.insert(cache.name().to_owned(), cache.clone());
+    }
+    Ok(())
+}
+
+fn taken_name(name: &str) -> Error {
+    Error::new(
+        ErrorKind::AlreadySetUp,
+        "register",
+        format!("there is a cache named `{name}` already"),
+    )
 }
 
 /// The cache that was registered under a name.

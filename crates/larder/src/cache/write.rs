@@ -26,7 +26,7 @@ pub(crate) enum When {
 }
 
 impl When {
-    fn allows(self, found: Option<&Slot>) -> bool {
+    pub(crate) fn allows(self, found: Option<&Slot>) -> bool {
         match self {
             Self::Always => true,
             Self::Absent => found.is_none(),
@@ -58,7 +58,7 @@ impl Inner {
         Slot::new(value, terms, self.clock.now(), self.runtime.random())
     }
 
-    fn weigh(&self, key: &Key, value: &Value, size: usize, terms: &Terms) -> u32 {
+    pub(super) fn weigh(&self, key: &Key, value: &Value, size: usize, terms: &Terms) -> u32 {
         if !matches!(self.memory.bound, Bound::Weight { .. }) {
             return 0;
         }
@@ -130,6 +130,36 @@ impl Inner {
         Filled::Stored
     }
 
+    /// Keeps a copy of what a store holds, unless it may have changed there since the lease was taken; whether it was kept.
+    pub(crate) fn fill_copy(self: &Arc<Self>, lease: &Lease, copy: Slot) -> bool {
+        let mut locked = self.leases.lock(&lease.key);
+        let stands = locked.may_fill(lease) && self.tags.stand_since(copy.tags(), lease.as_of);
+        if stands {
+            locked.filled(lease);
+            self.insert(locked, &lease.key, copy);
+        }
+        stands
+    }
+
+    /// Removes what memory holds beside an entry that only the store keeps: a kept error.
+    pub(crate) fn gives_way(&self, lease: &Lease) {
+        let locked = self.leases.lock(&lease.key);
+        let removed = match locked.may_fill(lease) {
+            true => self.memory.remove(&lease.key),
+            false => None,
+        };
+        drop(locked);
+        drop(removed);
+    }
+
+    /// Drops what memory holds of a key, and nothing else.
+    pub(super) fn drop_copy(&self, key: &Key) {
+        let locked = self.leases.lock(key);
+        let removed = self.memory.remove(key);
+        drop(locked);
+        drop(removed);
+    }
+
     /// Stores what a computation put there. Whoever put or loaded meanwhile loses; if this one lost, nobody knows the truth and the entry goes.
     pub(crate) fn fill_put(self: &Arc<Self>, lease: &Lease, slot: Slot) -> Filled {
         let mut locked = self.leases.lock(&lease.key);
@@ -146,7 +176,7 @@ impl Inner {
         Filled::Superseded
     }
 
-    fn superseded(&self, key: &Key) {
+    pub(crate) fn superseded(&self, key: &Key) {
         self.stats.add(Counter::Superseded, 1);
         self.tell(|| Event::Superseded { key: key.as_str() });
     }
@@ -195,7 +225,7 @@ impl Inner {
     }
 
     /// Inserts under the key's lock, and lets go of it before anything of the user's is dropped or told.
-    fn insert(self: &Arc<Self>, locked: Locked<'_>, key: &Key, slot: Slot) {
+    pub(super) fn insert(self: &Arc<Self>, locked: Locked<'_>, key: &Key, slot: Slot) {
         let keep_until = slot.keep_until();
         let pushed = self.memory.insert(key.clone(), slot);
         drop(locked);
@@ -248,7 +278,14 @@ impl Inner {
         if self.is_off(Operations::REMOVE) {
             return 0;
         }
-        let removed = match selector {
+        let removed = self.remove_now(selector);
+        self.tell(|| Event::Invalidated { selector });
+        removed
+    }
+
+    /// Removes from memory what a selector means, whatever is switched off, and tells nobody.
+    pub(crate) fn remove_now(&self, selector: &Selector) -> usize {
+        match selector {
             Selector::Keys(keys) => {
                 let full = keys.iter().map(|key| self.key(key.as_str()).to_key());
                 full.filter(|key| self.remove(key)).count()
@@ -266,9 +303,7 @@ impl Inner {
                     && larder_syntax::glob::matches(pattern, self.bare(key))
             }),
             Selector::All => self.remove_all(),
-        };
-        self.tell(|| Event::Invalidated { selector });
-        removed
+        }
     }
 
     /// First the leases, then the entries: a fill is either refused or early enough to be found.

@@ -21,9 +21,9 @@ pub enum Mode {
     /// A call that missed.
     Foreground,
     /// A reload behind a reader.
-    Background(Behind),
+    Background(Box<Behind>),
     /// The one of many readers of a stale entry that reloads it itself, because its source cannot be run behind.
-    Claimed(Behind),
+    Claimed(Box<Behind>),
     /// A reload that was asked for.
     Refresh,
     /// `#[cache_put]`: always computes and stores.
@@ -34,20 +34,30 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Behind {
     pub(super) lead: Lead,
-    /// Set when the load took too long: what is left of the task can go.
-    pub(super) given_up: Arc<AtomicBool>,
+    /// Set when the load took too long: what is left of the task can go. `None` on a thread, which cannot be left in the middle.
+    pub(super) given_up: Option<Arc<AtomicBool>>,
     pub(super) _permit: Permit,
 }
 
 /// The right to start a reload behind.
 pub struct Ticket {
     cache: Cache,
-    behind: Behind,
+    /// Boxed: every hit makes room for a ticket, few have one.
+    behind: Box<Behind>,
 }
 
 impl Ticket {
     /// `None` when the key is being loaded already, or when too many loads run behind.
     pub(super) fn take(cache: &Cache, site: &'static Site, key: &KeyBuf) -> Option<Self> {
+        let inner = &cache.inner;
+        let ticket = Self::take_unseen(cache, site, key)?;
+        // The reader may have seen the entry before another's reload replaced it.
+        let slot = inner.memory.peek(key)?;
+        (slot.verdict(inner.clock.now()) != Verdict::Fresh).then_some(ticket)
+    }
+
+    /// [`take`](Self::take) for an entry that memory need not hold.
+    pub(super) fn take_unseen(cache: &Cache, site: &'static Site, key: &KeyBuf) -> Option<Self> {
         let inner = &cache.inner;
         let key = key.to_key();
         if inner.leases.is_loading(&key) || inner.is_off(Operations::WRITE) {
@@ -61,28 +71,23 @@ impl Ticket {
         };
         let (lease, flight) = inner.leases.lead_if_idle(&key, inner.tags.epoch())?;
         let lead = Lead::new(inner, lease, flight);
-        // The reader may have seen the entry before another's reload replaced it.
-        let now = inner.clock.now();
-        let slot = inner.memory.peek(&key)?;
-        if slot.verdict(now) == Verdict::Fresh {
-            return None;
-        }
         Some(Self {
             cache: cache.clone(),
-            behind: Behind {
+            behind: Box::new(Behind {
                 lead,
-                given_up: Arc::default(),
+                given_up: None,
                 _permit: permit,
-            },
+            }),
         })
     }
 
     /// Reloads with an async source.
-    pub fn run<F>(self, reload: impl FnOnce(Cache, Mode) -> F)
+    pub fn run<F>(mut self, reload: impl FnOnce(Cache, Mode) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let given_up = Arc::clone(&self.behind.given_up);
+        let given_up = Arc::new(AtomicBool::new(false));
+        self.behind.given_up = Some(Arc::clone(&given_up));
         let (cache, mode) = self.start();
         let inner = Arc::clone(&cache.inner);
         let mut task = Box::pin(reload(cache, mode));

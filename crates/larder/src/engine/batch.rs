@@ -6,14 +6,18 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::follow::{Followed, deadline};
-use super::lead::{Call, Kept};
-use super::{AsResult, Cacheable, Hit, LOADING, Lead, Planned, Share, hit};
-use crate::cache::{Cache, Inner};
+use super::lead::{Asked, Call, Kept, Made};
+use super::{AsResult, Cacheable, Hit, LOADING, Lead, Planned, Share, Ticket, hit};
+use crate::cache::{Cache, Inner, Looked, Looking, Outside, Reached};
 use crate::detect::Source;
 use crate::error::{Error, Result};
-use crate::flight::{Flight, Landing, Led};
+use crate::flight::{Flight, Landing, Led, moment};
+use crate::key::Key;
 use crate::lease::Joined;
+use crate::policy::Verdict;
 use crate::runtime::Timestamp;
+use crate::scope;
+use crate::store::Ask;
 use crate::switch::Operations;
 
 /// One call for several keys.
@@ -47,6 +51,7 @@ pub(crate) struct Following {
     key: String,
     flight: Arc<Flight>,
     seen: u64,
+    began: u64,
 }
 
 impl<'a> Batch<'a> {
@@ -112,17 +117,21 @@ impl<'a> Batch<'a> {
                     let mut lead = Lead::new(self.inner, lease, flight);
                     match call.filled_meanwhile::<AsResult, Result<V>>(&mut lead) {
                         Some(Ok(value)) => drop(found.insert(key.clone(), value)),
-                        _ => leads.push(Leading {
-                            key: key.clone(),
-                            lead,
-                            kept: call.kept_before(self.inner.clock.now()),
-                        }),
+                        _ => {
+                            let kept = call.kept_before(&lead, self.inner.clock.now());
+                            leads.push(Leading {
+                                key: key.clone(),
+                                lead,
+                                kept,
+                            });
+                        }
                     }
                 }
                 Joined::Follow(flight) => follows.push(Following {
                     key: key.clone(),
                     flight,
                     seen,
+                    began: moment(),
                 }),
             }
         }
@@ -133,23 +142,167 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Looks in the store for what this call leads, all in one round trip; gives back what is still to be loaded.
+    pub(crate) async fn look<V: Cacheable>(
+        &self,
+        leads: Leads,
+        found: &mut HashMap<String, V>,
+    ) -> Leads {
+        let Leads { leads, began } = leads;
+        let Some(outside) = self.inner.outside_for(&self.plan.wire) else {
+            return Leads { leads, began };
+        };
+        if leads.is_empty() {
+            return Leads { leads, began };
+        }
+        self.forget_outside(outside, &leads).await;
+        // What is only reloaded has been taken already: of the store it needs the lease.
+        let ask = |leading: &Leading| match found.contains_key(&leading.key) {
+            true => Ask::EntryAndLease,
+            false if self.inner.is_off(Operations::READ) => Ask::EntryAndLease,
+            false => Ask::EntryOrLease,
+        };
+        let asks: Vec<Ask> = leads.iter().map(ask).collect();
+        let asked = Asked::now(self.inner);
+        let looked = self.look_outside(outside, &leads, &asks).await;
+        let mut left = Vec::with_capacity(leads.len());
+        for ((mut leading, looked), ask) in leads.into_iter().zip(looked).zip(asks) {
+            leading.lead.store = looked.lease;
+            leading.lead.store_failed = looked.error.is_some();
+            leading.lead.looked = asked;
+            let slot = looked.slot.filter(|_| ask == Ask::EntryOrLease);
+            let Some(slot) = slot else {
+                left.push(leading);
+                continue;
+            };
+            let call = self.call(&leading.key);
+            let looked = (slot, looked.is_bare);
+            match call.served_outside::<AsResult, Result<V>>(outside, &mut leading.lead, looked) {
+                Ok((Ok(value), verdict)) => {
+                    let reload = (verdict == Verdict::Refresh)
+                        .then(|| Ticket::take_unseen(self.cache, &LOADING, &call.buf))
+                        .flatten();
+                    found.insert(leading.key.clone(), value);
+                    left.extend(reload.map(|ticket| Leading {
+                        key: leading.key,
+                        lead: ticket.into_lead(),
+                        kept: None,
+                    }));
+                }
+                Ok((Err(_), _)) => left.push(leading),
+                Err(slot) => {
+                    let verdict = slot.verdict(began);
+                    leading.kept = leading.kept.or(Some((verdict, slot)));
+                    left.push(leading);
+                }
+            }
+        }
+        self.lease_rest(outside, &mut left).await;
+        Leads { leads: left, began }
+    }
+
+    /// Removes what is to be loaded anew, if this scope asks for that.
+    async fn forget_outside(&self, outside: &Outside, leads: &[Leading]) {
+        if !scope::current().is_some_and(|settings| settings.invalidate_further) {
+            return;
+        }
+        let keys: Vec<Key> = leads
+            .iter()
+            .map(|l| self.inner.key(&l.key).to_key())
+            .collect();
+        self.inner.forget_further(outside, &keys).await;
+    }
+
+    async fn look_outside(
+        &self,
+        outside: &Outside,
+        leads: &[Leading],
+        asks: &[Ask],
+    ) -> Vec<Looked> {
+        let calls: Vec<Call<'a>> = leads
+            .iter()
+            .map(|leading| self.call(&leading.key))
+            .collect();
+        let looking: Vec<Looking<'_>> = calls
+            .iter()
+            .zip(leads)
+            .zip(asks)
+            .map(|((call, leading), ask)| call.looking(*ask, leading.lead.lease.as_of))
+            .collect();
+        self.inner.look_many(outside, &looking).await
+    }
+
+    /// Takes the leases that the look did not give: of entries that are there and cannot be used.
+    async fn lease_rest(&self, outside: &Outside, leads: &mut [Leading]) {
+        let (mut without, _): (Vec<&mut Leading>, Vec<_>) = leads
+            .iter_mut()
+            .partition(|leading| leading.lead.store.is_none() && !leading.lead.store_failed);
+        if without.is_empty() {
+            return;
+        }
+        let calls: Vec<Call<'a>> = without.iter().map(|l| self.call(&l.key)).collect();
+        let looking: Vec<Looking<'_>> = calls
+            .iter()
+            .zip(&without)
+            .map(|(call, leading)| call.looking(Ask::EntryAndLease, leading.lead.lease.as_of))
+            .collect();
+        let looked = self.inner.look_many(outside, &looking).await;
+        for (leading, looked) in without.iter_mut().zip(looked) {
+            leading.lead.store = looked.lease;
+            if leading.lead.kept.is_none() {
+                leading.lead.kept = looked.slot;
+            }
+        }
+    }
+
     /// Stores what was loaded and lands every flight of this call.
-    pub(crate) fn fill<V: Cacheable>(&self, leads: Leads, loaded: &mut HashMap<String, V>) {
+    pub(crate) async fn fill<V: Cacheable>(&self, leads: Leads, loaded: &mut HashMap<String, V>) {
         let took = self.inner.clock.now().since(leads.began);
         let wanted: HashSet<&String> = leads.leads.iter().map(|l| &l.key).collect();
         // A loader may answer more than it was asked for; nothing is known of what it was not asked for.
         loaded.retain(|key, _| wanted.contains(key));
         drop(wanted);
+        let mut filled = Vec::with_capacity(leads.leads.len());
         for Leading { key, mut lead, .. } in leads.leads {
             let call = self.call(&key);
             match loaded.get(&key) {
                 Some(value) => {
-                    call.conclude::<AsResult, Result<V>>(&mut lead, value, took, |_| {});
-                    call.detected(Source::Loaded, None);
+                    let made = call.make::<AsResult, Result<V>>(&lead, value, took, |_| {});
+                    filled.push((call, lead, made));
                 }
                 None => lead.land(Landing::Retry),
             }
         }
+        let asked = Asked::now(self.inner);
+        let reached = self.fill_outside(&filled).await;
+        for ((call, mut lead, made), reached) in filled.into_iter().zip(reached) {
+            if made.is_settled_by(reached) {
+                lead.asked = asked;
+            }
+            call.keep_in_memory(&lead, &made, reached);
+            call.land(&mut lead, made);
+            call.detected(Source::Loaded, None);
+        }
+    }
+
+    async fn fill_outside(&self, filled: &[(Call<'_>, Lead, Made)]) -> Vec<Reached> {
+        let mut reached = vec![Reached::Not; filled.len()];
+        let Some(outside) = self.inner.outside_for(&self.plan.wire) else {
+            return reached;
+        };
+        let (mut places, mut fills) = (Vec::new(), Vec::new());
+        for (at, (call, lead, made)) in filled.iter().enumerate() {
+            if let (Some(slot), Some(lease)) = (&made.slot, &lead.store) {
+                places.push(at);
+                fills.push((&call.key, slot, lease));
+            }
+        }
+        let wire = &self.plan.wire;
+        let outcomes = self.inner.fill_outside_many(outside, wire, &fills).await;
+        for (at, outcome) in places.into_iter().zip(outcomes) {
+            reached[at] = outcome;
+        }
+        reached
     }
 
     /// The load failed: takes what was kept for this case.
@@ -196,11 +349,17 @@ impl<'a> Batch<'a> {
         found: &mut HashMap<String, V>,
     ) -> Result<Vec<String>> {
         let mut again = Vec::new();
-        for Following { key, flight, seen } in follows {
+        for Following {
+            key,
+            flight,
+            seen,
+            began,
+        } in follows
+        {
             let call = self.call(&key);
             let share = Some(Share::by_clone());
             match call
-                .follow::<AsResult, Result<V>>(&flight, self.until, seen, share)
+                .follow::<AsResult, Result<V>>(&flight, self.until, (seen, began), share)
                 .await
             {
                 Followed::Answer(answer) => drop(found.insert(key, answer?)),
@@ -225,6 +384,7 @@ impl<'a> Batch<'a> {
             plan: Planned {
                 policy: self.plan.policy,
                 tags: self.plan.tags.clone(),
+                wire: self.plan.wire,
                 fault: None,
             },
         }
@@ -255,7 +415,10 @@ impl Leads {
     }
 
     /// Runs the loader as the leader of all its keys.
-    pub(crate) async fn load<F: Future>(&self, load: F) -> F::Output {
+    pub(crate) async fn load<F: Future>(&mut self, load: F) -> F::Output {
+        for Leading { lead, .. } in &mut self.leads {
+            lead.asked = Asked::now(&lead.inner);
+        }
         let flights: Vec<&Flight> = self.leads.iter().map(|l| &*l.lead.flight).collect();
         Led::new(&flights, load).run().await
     }

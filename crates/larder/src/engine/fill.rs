@@ -7,11 +7,13 @@ use std::time::Duration;
 use super::background::{Behind, Mode};
 use super::follow::{Followed, deadline, within};
 use super::lead::{Call, Keep};
-use super::{Cacheable, Lead, Plan, Settle, Shape, Share, Site};
+use super::plan::Errors;
+use super::reach::Seen;
+use super::{Cacheable, Lead, Plan, Settle, Shape, Site, Ticket};
 use crate::cache::Cache;
 use crate::detect::Source;
 use crate::entry::Slot;
-use crate::flight::{Flight, Landing};
+use crate::flight::{Flight, Landing, moment};
 use crate::key::KeyBuf;
 use crate::lease::Joined;
 use crate::policy::Verdict;
@@ -42,13 +44,39 @@ where
     F: Future<Output = R>,
     T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
 {
+    fill_behind::<S, R, _, _, _, _, _>(cache, site, key, mode, prepare, load, settle, drop).await
+}
+
+/// [`fill`], with how to reload behind when what a store holds is served and due: a dropped ticket is a reload that waits for the next reader.
+#[allow(clippy::too_many_arguments)]
+pub async fn fill_behind<S, R, P, L, F, T, B>(
+    cache: &Cache,
+    site: &'static Site,
+    key: KeyBuf,
+    mode: Mode,
+    prepare: P,
+    load: L,
+    settle: T,
+    behind: B,
+) -> R
+where
+    B: FnOnce(Ticket),
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+    P: FnOnce(&mut Plan<S::Error>),
+    L: FnOnce() -> F,
+    F: Future<Output = R>,
+    T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
+{
     let inner = &cache.inner;
     if inner.is_off(Operations::READ | Operations::WRITE) {
         return load().await;
     }
     let mut plan = Plan::new();
     prepare(&mut plan);
-    let share = plan.share;
+    let errors = plan.errors;
+    let share = errors.share;
     let text = key.to_key();
     let call = Call {
         inner,
@@ -61,16 +89,22 @@ where
         Mode::Foreground if inner.is_off(Operations::READ) => {
             call.alone::<S, R, _, _, _>(Keep::Load, load, settle).await
         }
-        Mode::Foreground => call.foreground::<S, R, _, _, _>(share, load, settle).await,
+        Mode::Foreground => {
+            call.foreground::<S, R, _, _, _, _>(errors, load, settle, behind)
+                .await
+        }
         Mode::Background(behind) => {
             let limit = call.plan.policy.load_limit;
-            let until = deadline(inner, limit);
             let Behind {
                 lead,
                 given_up,
                 _permit,
-            } = behind;
+            } = *behind;
             let reload = call.lead::<S, R, _, _, _>(lead, share, load, settle);
+            let Some(given_up) = given_up else {
+                return reload.await;
+            };
+            let until = deadline(inner, limit);
             match within(inner, until, reload).await {
                 Some(output) => output,
                 // The lead was dropped with the load and has told so. There is no output to give: the ticket drops the rest.
@@ -80,7 +114,8 @@ where
                 }
             }
         }
-        Mode::Claimed(Behind { lead, .. }) => {
+        Mode::Claimed(behind) => {
+            let Behind { lead, .. } = *behind;
             call.lead::<S, R, _, _, _>(lead, share, load, settle).await
         }
         Mode::Refresh => {
@@ -126,14 +161,45 @@ where
     ))
 }
 
+/// [`fill_behind`] with a sync source, on this thread.
+#[allow(clippy::too_many_arguments)]
+#[cold]
+#[inline(never)]
+pub fn fill_sync_behind<S, R, P, L, T, B>(
+    cache: &Cache,
+    site: &'static Site,
+    key: KeyBuf,
+    mode: Mode,
+    prepare: P,
+    load: L,
+    settle: T,
+    behind: B,
+) -> R
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+    P: FnOnce(&mut Plan<S::Error>),
+    L: FnOnce() -> R,
+    T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
+    B: FnOnce(Ticket),
+{
+    let load = || async { load() };
+    block_on(fill_behind::<S, R, _, _, _, _, _>(
+        cache, site, key, mode, prepare, load, settle, behind,
+    ))
+}
+
 impl Call<'_> {
-    async fn foreground<S, R, L, F, T>(
+    async fn foreground<S, R, L, F, T, B>(
         &self,
-        share: Option<Share<S::Error>>,
+        errors: Errors<S::Error>,
         load: L,
         settle: T,
+        behind: B,
     ) -> R
     where
+        B: FnOnce(Ticket),
         S: Shape<R>,
         S::Value: Cacheable,
         S::Error: 'static,
@@ -142,6 +208,8 @@ impl Call<'_> {
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
         let until = deadline(self.inner, self.plan.policy.wait);
+        let Errors { share, strict } = errors;
+        let began = moment();
         loop {
             let seen = self.inner.tags.epoch();
             match self
@@ -154,10 +222,34 @@ impl Call<'_> {
                     if let Some(output) = self.filled_meanwhile::<S, R>(&mut lead) {
                         return output;
                     }
+                    if let Some(outside) = self.outside() {
+                        // Apart from this future, which would be as large for those who have no store.
+                        match Box::pin(self.look_outside::<S, R>(outside, &mut lead)).await {
+                            Seen::Answer(output) => return output,
+                            Seen::Refresh(output, ticket) => {
+                                behind(ticket);
+                                return output;
+                            }
+                            Seen::Failed(error) => {
+                                if let Some(strict) = strict {
+                                    let error = strict(error);
+                                    // Who waits would wait as long for the same.
+                                    if let Some(share) = share {
+                                        lead.land(Landing::Failed((share.pack)(&error)));
+                                    }
+                                    return S::error(error);
+                                }
+                            }
+                            Seen::Nothing => {}
+                        }
+                    }
                     return self.lead::<S, R, _, _, _>(lead, share, load, settle).await;
                 }
                 Joined::Follow(flight) => {
-                    match self.follow::<S, R>(&flight, until, seen, share).await {
+                    match self
+                        .follow::<S, R>(&flight, until, (seen, began), share)
+                        .await
+                    {
                         Followed::Answer(output) => return output,
                         Followed::Again => {}
                         Followed::Alone => break,
@@ -200,6 +292,7 @@ impl Call<'_> {
             value: shared,
             tags: slot.tags().into(),
             as_of: lead.lease.as_of,
+            asked: None,
         });
         Some(S::value(value))
     }

@@ -29,12 +29,12 @@ pub(super) enum Followed<R> {
 }
 
 impl Call<'_> {
-    /// Waits for a flight until `until`; `seen` is the tag epoch when it was joined.
+    /// Waits for a flight until `until`; `seen` is the tag epoch when it was joined, `began` the moment when this call began.
     pub(super) async fn follow<S, R>(
         &self,
         flight: &Arc<Flight>,
         until: Timestamp,
-        seen: u64,
+        (seen, began): (u64, u64),
         share: Option<Share<S::Error>>,
     ) -> Followed<R>
     where
@@ -57,14 +57,14 @@ impl Call<'_> {
                 self.inner.tell(|| Event::WaitedTooLong { key });
                 Followed::Alone
             }
-            Some(landing) => self.landed::<S, R>(&landing, seen, share),
+            Some(landing) => self.landed::<S, R>(&landing, (seen, began), share),
         }
     }
 
     fn landed<S, R>(
         &self,
         landing: &Landing,
-        seen: u64,
+        (seen, began): (u64, u64),
         share: Option<Share<S::Error>>,
     ) -> Followed<R>
     where
@@ -78,8 +78,10 @@ impl Call<'_> {
                 value,
                 tags,
                 as_of,
+                asked,
             } => {
-                if !self.inner.tags.stand_between(tags, *as_of, seen) {
+                let asked_before = asked.is_some_and(|asked| asked < began);
+                if asked_before || !self.inner.tags.stand_between(tags, *as_of, seen) {
                     return Followed::Again;
                 }
                 // A load of the same key for another type is nothing to wait for.

@@ -130,7 +130,14 @@ where
         verdict,
         age,
     });
-    detected(inner, site, &key, source(counter), Some(age));
+    detected(
+        inner,
+        site,
+        &key,
+        source(counter),
+        Some("memory"),
+        Some(age),
+    );
     match verdict {
         // A direct read has no source to reload with.
         Verdict::Refresh if !std::ptr::eq(site, &raw const DIRECT) => {
@@ -177,6 +184,7 @@ pub(crate) fn detected(
     site: &'static Site,
     key: &KeyBuf,
     source: Source,
+    tier: Option<&str>,
     age: Option<Duration>,
 ) {
     let Some(settings) = scope::current() else {
@@ -188,7 +196,7 @@ pub(crate) fn detected(
             function: (!site.path.is_empty()).then_some(site.path),
             cache: inner.name.clone(),
             source,
-            tier: age.map(|_| "memory"),
+            tier: tier.map(Into::into),
             age,
         });
     }

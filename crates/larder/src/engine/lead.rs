@@ -4,13 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::hit::{age, detected};
+use super::hit::detected;
 use super::{Cacheable, Planned, Settle, Shape, Share, Site};
-use crate::cache::{Filled, Inner, When};
+use crate::cache::{Filled, Inner, Reached, StoreLease, When};
 use crate::detect::Source;
 use crate::entry::{Kind, Slot, Terms, Value};
 use crate::event::Event;
-use crate::flight::{Flight, Landing, Led};
+use crate::flight::{Flight, Landing, Led, moment};
 use crate::key::{Key, KeyBuf};
 use crate::lease::Lease;
 use crate::policy::{Fault, Policy, Verdict};
@@ -29,18 +29,65 @@ pub(crate) struct Lead {
     pub(crate) flight: Arc<Flight>,
     landed: bool,
     /// Whether an end without a value must be told: nobody else would hear of it.
-    watched: bool,
+    pub(super) watched: bool,
+    /// The right to fill the store.
+    pub(crate) store: Option<StoreLease>,
+    /// What the store held for the case that the source fails.
+    pub(crate) kept: Option<Slot>,
+    /// Before the store was asked for what is `kept`.
+    pub(crate) looked: Asked,
+    /// Before that was asked for which the flight is about to give.
+    pub(crate) asked: Asked,
+    /// Whether the store has just failed: it is not asked again for this load.
+    pub(crate) store_failed: bool,
+}
+
+/// The last instant of which is known that what was asked for then is true for all processes.
+///
+/// Who began to ask later, or who looks later, may miss what another process has invalidated since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) moment: u64,
+    pub(crate) at: Timestamp,
+}
+
+impl Made {
+    /// Whether a store that keeps it knows that nobody has invalidated it: of tags only a reader will see.
+    pub(super) fn is_settled_by(&self, reached: Reached) -> bool {
+        reached == Reached::Stored && self.tags.is_empty()
+    }
+}
+
+impl Asked {
+    pub(crate) fn now(inner: &Inner) -> Self {
+        Self {
+            moment: moment(),
+            at: inner.clock.now(),
+        }
+    }
 }
 
 impl Lead {
     pub(crate) fn new(inner: &Arc<Inner>, lease: Lease, flight: Arc<Flight>) -> Self {
+        let asked = Asked::now(inner);
         Self {
             inner: Arc::clone(inner),
             lease,
             flight,
             landed: false,
             watched: false,
+            store: None,
+            kept: None,
+            looked: asked,
+            asked,
+            store_failed: false,
         }
+    }
+
+    /// A lease with a flight that nobody can join.
+    pub(super) fn alone(inner: &Arc<Inner>, lease: Lease) -> Self {
+        let flight = Flight::new(lease.as_of);
+        Self::new(inner, lease, flight)
     }
 
     pub(super) fn watch_for_loss(&mut self) {
@@ -55,7 +102,7 @@ impl Lead {
     }
 
     /// Whether nobody invalidated the entry since the lease was taken.
-    fn entry_stands(&self, slot: &Slot) -> bool {
+    pub(super) fn entry_stands(&self, slot: &Slot) -> bool {
         self.inner.leases.lock(&self.lease.key).holds(&self.lease) && self.inner.tags.stand(slot)
     }
 }
@@ -68,10 +115,13 @@ impl Drop for Lead {
         self.land(Landing::Retry);
         if self.watched {
             let key = &self.lease.key;
-            let slot = self.inner.memory.peek(key);
+            let slot = self.inner.memory.peek(key).or_else(|| self.kept.clone());
             // What was written meanwhile has not failed.
             if let Some(slot) = slot.filter(|slot| self.entry_stands(slot)) {
                 slot.throttle(self.inner.clock.now());
+                if let Some(outside) = &self.inner.outside {
+                    outside.note(key, &slot);
+                }
             }
             self.inner
                 .tell(|| Event::RefreshFailed { key: key.as_str() });
@@ -91,6 +141,14 @@ pub(super) struct Call<'a> {
 /// The entry before a load, and what the clock said of it then.
 pub(super) type Kept = (Verdict, Slot);
 
+/// What a load came to, before it is kept and told.
+pub(super) struct Made {
+    pub(super) shared: Option<(Kind, Value)>,
+    /// The entry, if one is to be kept.
+    pub(super) slot: Option<Slot>,
+    tags: Arc<[Key]>,
+}
+
 /// What becomes of the answer besides being returned.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
@@ -98,8 +156,6 @@ pub(super) enum Keep {
     Load,
     /// A put: true, whatever was loaded meanwhile.
     Put,
-    /// An error: any value that is there is worth more.
-    Failure,
 }
 
 impl Call<'_> {
@@ -115,7 +171,19 @@ impl Call<'_> {
     }
 
     pub(super) fn detected(&self, source: Source, age: Option<Duration>) {
-        detected(self.inner, self.site, &self.buf, source, age);
+        let tier = age.map(|_| "memory");
+        detected(self.inner, self.site, &self.buf, source, tier, age);
+    }
+
+    pub(super) fn detected_in(&self, tier: &str, source: Source, age: Duration) {
+        detected(
+            self.inner,
+            self.site,
+            &self.buf,
+            source,
+            Some(tier),
+            Some(age),
+        );
     }
 
     /// Runs the source as the leader, and all that follows.
@@ -134,8 +202,10 @@ impl Call<'_> {
         F: Future<Output = R>,
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
-        let began = self.inner.clock.now();
-        let kept = self.kept_before(began);
+        self.ready_outside(&mut lead).await;
+        lead.asked = Asked::now(self.inner);
+        let began = lead.asked.at;
+        let kept = self.kept_before(&lead, began);
         let flight = Arc::clone(&lead.flight);
         let output = Led::new(&[&flight], async move { load().await })
             .run()
@@ -143,7 +213,9 @@ impl Call<'_> {
         let took = self.took(began);
         match S::split(output) {
             Ok(value) => {
-                self.conclude::<S, R>(&mut lead, &value, took, settle);
+                let made = self.make::<S, R>(&lead, &value, took, settle);
+                self.keep(&mut lead, &made).await;
+                self.land(&mut lead, made);
                 self.detected(Source::Loaded, None);
                 S::value(value)
             }
@@ -161,24 +233,25 @@ impl Call<'_> {
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
         let lease = self.inner.leases.take(&self.key, self.inner.tags.epoch());
-        let began = self.inner.clock.now();
+        let mut lead = Lead::alone(self.inner, lease);
+        self.ready_outside(&mut lead).await;
+        lead.asked = Asked::now(self.inner);
+        let began = lead.asked.at;
         let output = load().await;
         let took = self.took(began);
         let split = S::split(output);
-        let answer = split.as_ref();
-        let keep = if answer.is_err() {
-            self.failed(took);
-            Keep::Failure
-        } else {
-            self.loaded(took);
-            keep
-        };
-        let (settled, value) = settled(answer, took, settle, S::keep);
-        if let (Some(terms), Some(value)) = (self.terms(&settled, &lease, took), value) {
-            self.store(keep, &lease, value, size_of::<S::Value>(), terms);
-        } else if keep == Keep::Put {
-            // What is true now was not to be kept; what was kept before is not true any more.
-            self.inner.remove(&self.key);
+        match split.as_ref() {
+            Ok(value) => {
+                let made = self.make::<S, R>(&lead, value, took, settle);
+                match keep {
+                    Keep::Put => Box::pin(self.put_made(&lead, &made)).await,
+                    Keep::Load => self.keep(&mut lead, &made).await,
+                }
+            }
+            Err(error) => {
+                self.failed(took);
+                self.keep_failure::<S, R>(&lead.lease, error, took, settle);
+            }
         }
         match split {
             Ok(value) => {
@@ -211,13 +284,26 @@ impl Call<'_> {
         self.inner.tell(|| Event::LoadFailed { key, took });
     }
 
-    pub(super) fn conclude<S, R>(
+    /// Asks the store for the right to fill it, unless that is known already.
+    async fn ready_outside(&self, lead: &mut Lead) {
+        if let Some(outside) = self.outside()
+            && lead.store.is_none()
+            && !lead.store_failed
+            && !self.inner.is_off(Operations::WRITE)
+        {
+            Box::pin(self.lease_outside(outside, lead)).await;
+        }
+    }
+
+    /// What a value is kept as, and for how long.
+    pub(super) fn make<S, R>(
         &self,
-        lead: &mut Lead,
+        lead: &Lead,
         value: &S::Value,
         took: Duration,
         settle: impl FnOnce(&mut Settle<'_, S::Value, S::Error>),
-    ) where
+    ) -> Made
+    where
         S: Shape<R>,
         S::Value: Cacheable,
     {
@@ -230,130 +316,37 @@ impl Call<'_> {
             None if followed => Some(S::keep(value)),
             None => None,
         };
-        // Also when nothing is stored: they decide whether those who wait may have the value.
-        let tags: Arc<[Key]> = self.tags(&settled).into();
-        if let (Some(terms), Some(shared)) = (terms, shared.clone()) {
-            self.store(
-                Keep::Load,
-                &lead.lease,
-                shared,
-                size_of::<S::Value>(),
-                terms,
-            );
+        let slot = match (terms, shared.clone()) {
+            (Some(terms), Some(shared)) => {
+                let size = size_of::<S::Value>();
+                Some(self.inner.slot(&self.key, shared, size, terms))
+            }
+            _ => None,
+        };
+        Made {
+            shared,
+            slot,
+            // Also when nothing is stored: they decide whether those who wait may have the value.
+            tags: self.tags(&settled).into(),
         }
+    }
+
+    /// Tells those who wait.
+    pub(super) fn land(&self, lead: &mut Lead, made: Made) {
         let as_of = lead.lease.as_of;
-        lead.land(match shared {
+        // Another process may have invalidated it since, and who joined may have begun after that. Without a lease nobody could have said so: then
+        // sharing the load is worth more.
+        let asked = lead.store.as_ref().map(|_| lead.asked.moment);
+        lead.land(match made.shared {
             Some((kind, value)) => Landing::Value {
                 kind,
                 value,
-                tags,
+                tags: made.tags,
                 as_of,
+                asked,
             },
             None => Landing::Retry,
         });
-    }
-
-    /// The source failed: serve what was kept for this case, else give the error on, and keep the error if asked.
-    ///
-    /// `kept` is the entry before the load and the verdict on it. One that is still served, as under a refresh that somebody asked for, saves
-    /// nobody: who asked wants to hear of the failure. But it is worth more than a kept error.
-    fn fail<S, R, T>(
-        &self,
-        mut lead: Lead,
-        kept: Option<Kept>,
-        share: Option<Share<S::Error>>,
-        error: S::Error,
-        took: Duration,
-        settle: T,
-    ) -> R
-    where
-        S: Shape<R>,
-        S::Value: Cacheable,
-        S::Error: 'static,
-        T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
-    {
-        self.failed(took);
-        let kept = self.still_kept::<S::Value>(&lead, kept);
-        if let Some(value) = self.fall_back::<S::Value>(&mut lead, kept.as_ref()) {
-            return S::value(value);
-        }
-        let (settled, failure) =
-            settled::<S::Value, S::Error>(Err(&error), took, settle, |_| unreachable!());
-        if kept.is_none()
-            && let (Some(terms), Some(failure)) = (self.terms(&settled, &lead.lease, took), failure)
-        {
-            self.store(
-                Keep::Failure,
-                &lead.lease,
-                failure,
-                size_of::<S::Error>(),
-                terms,
-            );
-        }
-        if !lead.watched {
-            lead.land(match share {
-                Some(share) if lead.flight.has_followers() => Landing::Failed((share.pack)(&error)),
-                _ => Landing::Retry,
-            });
-        }
-        self.detected(Source::Failed, None);
-        S::error(error)
-    }
-
-    /// Taken before the source runs: a failure may want it when eviction has taken it meanwhile.
-    pub(super) fn kept_before(&self, began: Timestamp) -> Option<Kept> {
-        let slot = self.inner.memory.peek(&self.key)?;
-        Some((slot.verdict(began), slot))
-    }
-
-    /// What of it can still be given.
-    pub(super) fn still_kept<V: Cacheable>(&self, lead: &Lead, kept: Option<Kept>) -> Option<Kept> {
-        let now = self.inner.clock.now();
-        kept.filter(|(_, slot)| {
-            !slot.is_other_than::<V>()
-                && slot.verdict(now) != Verdict::Gone
-                && lead.entry_stands(slot)
-        })
-    }
-
-    /// Lands a load that failed with what was kept for this case.
-    pub(super) fn fall_back<V: Cacheable>(
-        &self,
-        lead: &mut Lead,
-        kept: Option<&Kept>,
-    ) -> Option<V> {
-        let Some((Verdict::Reload, slot)) = kept.filter(|_| !lead.watched) else {
-            return None;
-        };
-        let value = self.save::<V>(slot)?;
-        let (kind, shared) = slot.shared();
-        lead.land(Landing::Value {
-            kind,
-            value: shared,
-            tags: slot.tags().into(),
-            as_of: lead.lease.as_of,
-        });
-        Some(value)
-    }
-
-    /// Serves a kept entry in place of a failure, and leaves its source alone for a while.
-    pub(super) fn save<V: Cacheable>(&self, slot: &Slot) -> Option<V> {
-        let now = self.inner.clock.now();
-        let verdict = slot.verdict(now);
-        if verdict == Verdict::Gone {
-            return None;
-        }
-        let value = slot.value::<V>()?;
-        // One that is still served was filled meanwhile, by a source that works.
-        if verdict == Verdict::Reload {
-            slot.throttle(now);
-        }
-        self.count(Counter::Saved, 1);
-        let age = age(self.inner, slot);
-        let key = self.key.as_str();
-        self.inner.tell(|| Event::Saved { key, age });
-        self.detected(Source::Saved, Some(age));
-        Some(value)
     }
 
     /// How the answer is kept; `None` when it is not.
@@ -392,14 +385,28 @@ impl Call<'_> {
         all.cloned().collect()
     }
 
-    fn store(&self, keep: Keep, lease: &Lease, value: (Kind, Value), size: usize, terms: Terms) {
-        let slot = self.inner.slot(&lease.key, value, size, terms);
-        let filled = match keep {
-            Keep::Load => self.inner.fill(lease, When::Always, slot),
-            Keep::Failure => self.inner.fill(lease, When::Absent, slot),
-            Keep::Put => self.inner.fill_put(lease, slot),
-        };
-        // The cache has counted it; here it is the function's.
+    /// Keeps an error, if it is to be kept. Never outside: it is this process that had no luck.
+    pub(super) fn keep_failure<S, R>(
+        &self,
+        lease: &Lease,
+        error: &S::Error,
+        took: Duration,
+        settle: impl FnOnce(&mut Settle<'_, S::Value, S::Error>),
+    ) where
+        S: Shape<R>,
+    {
+        let (settled, failure) =
+            settled::<S::Value, S::Error>(Err(error), took, settle, |_| unreachable!());
+        if let (Some(terms), Some(failure)) = (self.terms(&settled, lease, took), failure) {
+            let size = size_of::<S::Error>();
+            let slot = self.inner.slot(&self.key, failure, size, terms);
+            let filled = self.inner.fill(lease, When::Absent, slot);
+            self.filled(filled);
+        }
+    }
+
+    /// The cache has counted it; here it is the function's.
+    pub(super) fn filled(&self, filled: Filled) {
         let counter = match filled {
             Filled::Stored => Counter::Stored,
             Filled::Superseded => Counter::Superseded,

@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::cache::Inner;
+use crate::codec::Wire;
+use crate::error::Error;
 use crate::event::Event;
 use crate::key::Key;
 use crate::policy::{Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy};
@@ -14,8 +16,25 @@ use crate::policy::{Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy};
 pub struct Plan<E> {
     policy: Policy,
     tags: Vec<Key>,
-    pub(crate) share: Option<Share<E>>,
+    wire: Option<Wire>,
+    is_local: bool,
+    pub(crate) errors: Errors<E>,
 }
+
+/// What becomes of errors, besides being returned.
+pub(crate) struct Errors<E> {
+    pub(crate) share: Option<Share<E>>,
+    /// How an error of a store becomes one of the function, if it is to.
+    pub(crate) strict: Option<fn(Error) -> E>,
+}
+
+impl<E> Clone for Errors<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Errors<E> {}
 
 /// How an error reaches all who waited for the load that failed.
 #[derive(Debug)]
@@ -77,6 +96,8 @@ impl<E> NotShared<E> for &SharingOf<E> {}
 pub(crate) struct Planned {
     pub(crate) policy: Policy,
     pub(crate) tags: Vec<Key>,
+    /// How the value becomes bytes.
+    pub(crate) wire: Wire,
     /// Why nothing will be stored.
     pub(crate) fault: Option<Fault>,
 }
@@ -112,7 +133,12 @@ impl<E> Plan<E> {
         Self {
             policy: Policy::new(),
             tags: Vec::new(),
-            share: None,
+            wire: None,
+            is_local: false,
+            errors: Errors {
+                share: None,
+                strict: None,
+            },
         }
     }
 
@@ -129,11 +155,26 @@ impl<E> Plan<E> {
     }
 
     pub fn share_errors(&mut self, share: Option<Share<E>>) {
-        self.share = share;
+        self.errors.share = share;
     }
 
-    /// Values never leave the process. They cannot yet in any case.
-    pub fn local(&mut self) {}
+    /// How the value becomes bytes.
+    pub fn wire(&mut self, wire: Wire) {
+        self.wire = Some(wire);
+    }
+
+    /// Values never leave the process.
+    pub fn local(&mut self) {
+        self.is_local = true;
+    }
+
+    /// A store that fails is an error of the function.
+    pub fn strict(&mut self)
+    where
+        E: From<Error>,
+    {
+        self.errors.strict = Some(E::from);
+    }
 
     pub(crate) fn finish(self, inner: &Inner, key: &Key) -> Planned {
         let policy = self.policy.or(&inner.defaults);
@@ -144,9 +185,21 @@ impl<E> Plan<E> {
                 fault,
             });
         }
+        let wire = self.wire.unwrap_or(Wire::local::<()>());
+        if inner.outside.is_some() && wire.is_local() && !self.is_local {
+            inner.tell(|| Event::StayedLocal {
+                key: key.as_str(),
+                type_name: wire.type_name(),
+            });
+        }
         Planned {
             policy,
             tags: self.tags,
+            wire: if self.is_local {
+                Wire::local::<()>()
+            } else {
+                wire
+            },
             fault,
         }
     }

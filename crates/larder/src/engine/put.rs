@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Cacheable, Plan, Settle, Shape, Site};
-use crate::cache::{Inner, When};
-use crate::entry::{Kind, Terms, Value};
+use crate::cache::{Inner, Through, When};
+use crate::codec::Wire;
+use crate::entry::{Kind, Slot, Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyBuf};
 use crate::policy::{Fault, Policy};
 use crate::stats::Counter;
 
-pub(crate) fn put<S, R>(
+pub(crate) async fn put<S, R>(
     inner: &Arc<Inner>,
     site: &'static Site,
     key: KeyBuf,
@@ -38,27 +39,117 @@ where
     }
     let tags = planned.tags.into_iter().chain(settled.tags).collect();
     let value = (S::keep(&value), size_of::<S::Value>());
-    if store(inner, "put", &key, When::Always, policy, tags, value)? {
+    let storing = Storing {
+        operation: "put",
+        key: &key,
+        when: When::Always,
+        policy,
+        wire: &planned.wire,
+    };
+    if store(inner, storing, tags, value).await? {
         site.counters.add(Counter::Stored, 1);
     }
     Ok(())
 }
 
+/// How one value is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Storing<'a> {
+    pub(crate) operation: &'static str,
+    pub(crate) key: &'a Key,
+    pub(crate) when: When,
+    pub(crate) policy: Policy,
+    pub(crate) wire: &'a Wire,
+}
+
 /// Writes one value; false when `when` or a switch left it out.
-pub(crate) fn store(
+pub(crate) async fn store(
     inner: &Arc<Inner>,
-    operation: &'static str,
-    key: &Key,
-    when: When,
+    storing: Storing<'_>,
+    tags: Vec<Key>,
+    value: ((Kind, Value), usize),
+) -> Result<bool> {
+    let Storing {
+        operation,
+        key,
+        when,
+        wire,
+        ..
+    } = storing;
+    let slot = slot(inner, storing, tags, value)?;
+    match inner.outside_for(wire) {
+        None => Ok(inner.write(key, when, |_| Some(slot))),
+        Some(outside) => {
+            let through = Through {
+                outside,
+                wire,
+                key,
+                when,
+                asked: inner.clock.now(),
+            };
+            let written = inner.write_through(through, slot).await;
+            written.map_err(|error| {
+                inner.store_failed(outside, key.as_str(), &error);
+                error.during(operation).at(key)
+            })
+        }
+    }
+}
+
+/// A value, and the size of its type.
+type Measured = ((Kind, Value), usize);
+
+/// Writes several values under one policy; how many were written. To a store they go in one round trip.
+pub(crate) async fn store_many(
+    inner: &Arc<Inner>,
     policy: Policy,
+    wire: &Wire,
+    tags: &[Key],
+    entries: Vec<(Key, Measured)>,
+) -> Result<usize> {
+    let mut slots = Vec::with_capacity(entries.len());
+    for (key, value) in entries {
+        let storing = Storing {
+            operation: "set_many",
+            key: &key,
+            when: When::Always,
+            policy,
+            wire,
+        };
+        let slot = slot(inner, storing, tags.to_vec(), value)?;
+        slots.push((key, slot));
+    }
+    if let Some(outside) = inner.outside_for(wire) {
+        let written = inner.write_many_through(outside, wire, slots).await;
+        return written.map_err(|error| {
+            inner.store_failed(outside, "", &error);
+            error.during("set_many")
+        });
+    }
+    let write = |(key, slot)| inner.write(&key, When::Always, |_| Some(slot));
+    Ok(slots
+        .into_iter()
+        .map(write)
+        .filter(|stored| *stored)
+        .count())
+}
+
+/// The entry of a value that is written under a policy.
+pub(crate) fn slot(
+    inner: &Inner,
+    storing: Storing<'_>,
     tags: Vec<Key>,
     (value, size): ((Kind, Value), usize),
-) -> Result<bool> {
-    if let Some(fault) = policy.fault() {
+) -> Result<Slot> {
+    let Storing {
+        operation,
+        key,
+        policy,
+        ..
+    } = storing;
+    let missing = policy.ttl.is_none().then_some(Fault::NoTtl);
+    if let Some(fault) = policy.fault().or(missing) {
         return Err(refused(operation, key, fault));
-    }
-    if policy.ttl.is_none() {
-        return Err(refused(operation, key, Fault::NoTtl));
     }
     let terms = Terms {
         policy,
@@ -67,8 +158,7 @@ pub(crate) fn store(
         cost: Duration::ZERO,
         weight: policy.weight,
     };
-    let slot = inner.slot(key, value, size, terms);
-    Ok(inner.write(key, when, |_| Some(slot)))
+    Ok(inner.slot(key, value, size, terms))
 }
 
 pub(crate) fn refused(operation: &'static str, key: &Key, fault: Fault) -> Error {

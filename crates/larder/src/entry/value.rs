@@ -4,6 +4,17 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+/// What can be kept: owned, shareable between threads, and cloned for each who reads it.
+///
+/// Implemented for all such types. `Arc<T>` is shared, not copied.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in a cache",
+    note = "a cached value must be `Clone + Send + Sync + 'static`; wrap what is dear to clone in an `Arc`"
+)]
+pub trait Cacheable: Any + Clone + Send + Sync {}
+
+impl<T: Any + Clone + Send + Sync> Cacheable for T {}
+
 /// A value without its type: small plain numbers in place, all others behind a shared pointer.
 ///
 /// Two words, thanks to the pointer's niche. Cloning one never runs user code, so it may happen under the tier's own lock.
@@ -133,6 +144,7 @@ impl Value {
         }
     }
 
+    #[cfg(feature = "memory")]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Scalar(a), Self::Scalar(b)) => a == b,

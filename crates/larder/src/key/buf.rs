@@ -264,6 +264,7 @@ impl PartialEq<Key> for KeyBuf {
 }
 
 #[cfg(feature = "memory")]
+#[cfg(feature = "memory")]
 impl quick_cache::Equivalent<Key> for KeyBuf {
     #[inline(always)]
     fn equivalent(&self, key: &Key) -> bool {

@@ -1,14 +1,16 @@
 //! `increment`.
 
-use std::future::{IntoFuture, Ready, ready};
+use std::future::IntoFuture;
 use std::time::Duration;
 
-use crate::cache::{Cache, When};
+use crate::cache::{Cache, Outside, When};
 use crate::engine::refused;
 use crate::entry::{Slot, Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::policy::{Fault, Policy};
+use crate::runtime::{BoxFuture, block_on};
+use crate::switch::Operations;
 
 /// The knobs of a [`Policy`] as methods of a builder that has a `policy`.
 macro_rules! policy_knobs {
@@ -57,18 +59,49 @@ impl<'a> Increment<'a> {
     /// [`ErrorKind::WrongType`] when the entry is no `i64`, [`ErrorKind::InvalidPolicy`] for a bad or a missing ttl on the first
     /// increment or when the sum is out of range, [`ErrorKind::Unsupported`] when writing is switched off, [`ErrorKind::Closed`].
     pub fn wait(self) -> Result<i64> {
+        block_on(self.run())
+    }
+
+    async fn run(self) -> Result<i64> {
         let inner = &self.cache.inner;
         inner.open("increment")?;
         let policy = self.policy.or(&inner.defaults);
         if let Some(fault) = policy.fault() {
             return Err(refused("increment", &self.key, fault));
         }
-        let mut outcome = Err(Error::new(
-            ErrorKind::Unsupported,
-            "increment",
-            "writing is switched off",
-        )
-        .at(&self.key));
+        match &inner.outside {
+            Some(outside) => self.add_outside(outside, policy).await,
+            None => self.add_here(policy),
+        }
+    }
+
+    async fn add_outside(&self, outside: &Outside, policy: Policy) -> Result<i64> {
+        let (inner, store) = (&self.cache.inner, &outside.store);
+        if inner.is_off(Operations::WRITE) {
+            return Err(self.switched_off());
+        }
+        let Some(counters) = store.counters() else {
+            let error = Error::unsupported("increment", store.name(), "it cannot count");
+            return Err(error.at(&self.key));
+        };
+        let key = self.key.as_str();
+        // Only the first increment needs a ttl, and only the store knows which is the first.
+        if policy.ttl.is_none() && store.remaining(&[key]).await?.iter().all(Option::is_none) {
+            return Err(refused("increment", &self.key, Fault::NoTtl));
+        }
+        let added = counters.add(key, self.by, policy.longest_life()).await;
+        inner.remove(&self.key);
+        added.map_err(|error| error.at(&self.key))
+    }
+
+    fn switched_off(&self) -> Error {
+        let message = "writing is switched off";
+        Error::new(ErrorKind::Unsupported, "increment", message).at(&self.key)
+    }
+
+    fn add_here(&self, policy: Policy) -> Result<i64> {
+        let inner = &self.cache.inner;
+        let mut outcome = Err(self.switched_off());
         inner.write(&self.key, When::Always, |found| {
             outcome = self.sum(found, policy);
             let sum = *outcome.as_ref().ok()?;
@@ -107,11 +140,11 @@ impl<'a> Increment<'a> {
     }
 }
 
-impl IntoFuture for Increment<'_> {
+impl<'a> IntoFuture for Increment<'a> {
     type Output = Result<i64>;
-    type IntoFuture = Ready<Result<i64>>;
+    type IntoFuture = BoxFuture<'a, Result<i64>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        ready(self.wait())
+        Box::pin(self.run())
     }
 }

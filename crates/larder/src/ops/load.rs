@@ -7,13 +7,15 @@ use std::task::{Context, Poll};
 
 use super::increment::policy_knobs;
 use crate::cache::Cache;
+use crate::codec::Wire;
 use crate::engine::{
-    AsResult, Cacheable, Hit, LOADING, Mode, Plan, Share, Ticket, fill, hit, refused,
+    AsResult, Cacheable, Hit, LOADING, Mode, Plan, Share, Ticket, fill_behind, hit, refused,
 };
 use crate::error::{BoxError, Error, Result};
 use crate::key::{Key, KeyBuf};
 use crate::policy::{Fault, IntoEarly, IntoSpan, Policy};
 use crate::runtime::{BoxFuture, block_on};
+use parking_lot::Mutex;
 
 /// A read with a load behind it, before it is awaited.
 #[must_use = "nothing is read before it is awaited, or driven with `wait`"]
@@ -23,6 +25,8 @@ pub struct GetOrLoad<'a, L> {
     load: L,
     policy: Policy,
     tags: Vec<Key>,
+    wire: Wire,
+    strict: bool,
     /// How to reload behind, for a source that can be sent away.
     behind: Option<fn(Self, Ticket)>,
 }
@@ -34,13 +38,15 @@ enum Started<V, S> {
 }
 
 impl<'a, L> GetOrLoad<'a, L> {
-    pub(crate) fn new(cache: &'a Cache, key: KeyBuf, load: L) -> Self {
+    pub(crate) fn new(cache: &'a Cache, key: KeyBuf, load: L, wire: Wire) -> Self {
         Self {
             cache,
             key,
             load,
             policy: Policy::new(),
             tags: Vec::new(),
+            wire,
+            strict: false,
             behind: None,
         }
     }
@@ -89,6 +95,7 @@ impl<'a, L> GetOrLoad<'a, L> {
                     load,
                     policy,
                     tags,
+                    wire,
                     ..
                 } = this;
                 ticket.run(move |cache, mode| async move {
@@ -98,6 +105,8 @@ impl<'a, L> GetOrLoad<'a, L> {
                         load,
                         policy,
                         tags,
+                        wire,
+                        strict: false,
                         behind: None,
                     };
                     drop(reload.miss(mode).await);
@@ -123,6 +132,12 @@ impl<'a, L> GetOrLoad<'a, L> {
     pub fn tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.tags
             .extend(tags.into_iter().map(|t| Key::from(t.as_ref())));
+        self
+    }
+
+    /// A store that fails is an error, not a miss.
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
         self
     }
 
@@ -179,26 +194,63 @@ impl<'a, L> GetOrLoad<'a, L> {
             load,
             policy,
             tags,
-            ..
+            wire,
+            strict,
+            behind,
         } = self;
         let text = key.to_key();
-        fill::<AsResult, Result<V>, _, _, _, _>(
+        // Whoever of the two comes first takes the source: the load, or the reload behind.
+        let source = Mutex::new(Some((load, tags.clone())));
+        let mut claimed = None;
+        let found = fill_behind::<AsResult, Result<V>, _, _, _, _, _>(
             cache,
             &LOADING,
-            key,
+            key.clone(),
             mode,
             |plan: &mut Plan<Error>| {
                 plan.policy(policy);
+                plan.wire(wire);
+                if wire.is_local() {
+                    plan.local();
+                }
                 tags.into_iter().for_each(|tag| plan.tag(tag));
                 plan.share_errors(Some(Share::by_clone()));
+                if strict || cache.inner.is_strict {
+                    plan.strict();
+                }
             },
-            || async move {
+            || async {
+                let (load, _) = source.lock().take().expect("a source is asked once");
                 let loaded = load().await;
                 loaded.map_err(|e| Error::from_source("get_or_load", &text, e.into()))
             },
             |_| {},
+            |ticket| {
+                let Some((load, tags)) = source.lock().take() else {
+                    return;
+                };
+                let reload = Self {
+                    cache,
+                    key,
+                    load,
+                    policy,
+                    tags,
+                    wire,
+                    strict: false,
+                    behind: None,
+                };
+                match behind {
+                    Some(behind) => behind(reload, ticket),
+                    None => claimed = Some((reload, ticket)),
+                }
+            },
         )
-        .await
+        .await;
+        match claimed {
+            // A source that borrows cannot be sent away: this caller reloads within its own call.
+            Some((reload, ticket)) => Box::pin(reload.miss(ticket.claim())).await.or(found),
+            None => found,
+        }
     }
 
     /// Reads on this thread, and loads on it if need be.

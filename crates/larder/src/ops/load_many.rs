@@ -6,6 +6,7 @@ use std::future::{Future, IntoFuture};
 
 use super::increment::policy_knobs;
 use crate::cache::Cache;
+use crate::codec::Wire;
 use crate::engine::{Batch, Cacheable, Joining, Planned, refused};
 use crate::error::{BoxError, Error, Result};
 use crate::key::Key;
@@ -20,16 +21,18 @@ pub struct GetOrLoadMany<'a, L> {
     load: L,
     policy: Policy,
     tags: Vec<Key>,
+    wire: Wire,
 }
 
 impl<'a, L> GetOrLoadMany<'a, L> {
-    pub(super) fn new(cache: &'a Cache, keys: Vec<String>, load: L) -> Self {
+    pub(super) fn new(cache: &'a Cache, keys: Vec<String>, load: L, wire: Wire) -> Self {
         Self {
             cache,
             keys,
             load,
             policy: Policy::new(),
             tags: Vec::new(),
+            wire,
         }
     }
 
@@ -69,11 +72,13 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             keys,
             mut load,
             tags,
+            wire,
             ..
         } = self;
         let plan = Planned {
             policy,
             tags,
+            wire,
             fault: None,
         };
         let batch = Batch::new(cache, plan);
@@ -83,16 +88,17 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             let Joining { leads, follows } = batch.join(&missing, &mut found);
             let none = claimed.none();
             let leads = leads.and(std::mem::replace(&mut claimed, none));
+            let mut leads = batch.look(leads, &mut found).await;
             // Own loads first: a batch that waits holds nothing that another batch could be waiting for.
             if !leads.is_empty() {
                 let wanted = leads.bare_keys();
-                match leads.load(load(wanted)).await {
+                let loaded = leads.load(load(wanted)).await;
+                match loaded.map_err(|error| source_error(cache, &missing, error)) {
                     Ok(mut loaded) => {
-                        batch.fill(leads, &mut loaded);
+                        batch.fill(leads, &mut loaded).await;
                         found.extend(loaded);
                     }
                     Err(error) => {
-                        let error = source_error(cache, &missing, error);
                         batch.fail(leads, error, &mut found)?;
                     }
                 }

@@ -1,16 +1,20 @@
 //! `lock`.
 
 use std::fmt;
-use std::future::{IntoFuture, Ready, ready};
+use std::future::IntoFuture;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::Cache;
+use parking_lot::Mutex;
+
+use crate::cache::{Cache, Inner};
 use crate::engine::{refused, within};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::lock::HeldUntil;
 use crate::policy::{Fault, IntoSpan, Span};
-use crate::runtime::{BoxFuture, Timestamp, block_on};
+use crate::runtime::{BoxFuture, Task, Timestamp, block_on};
+use crate::store::{Acquired, Locks};
 
 /// Taking a lock, before it is awaited.
 ///
@@ -62,6 +66,9 @@ impl<'a> AcquireLock<'a> {
         let wait_for = self.wait_for.map_err(fault)?;
         let until = wait_for.map(|Span(span)| inner.clock.now().after(Duration::from_nanos(span)));
         let owner = inner.runtime.random() | 1;
+        if outside(inner, "lock")?.is_some() {
+            return self.take_outside(owner, ttl, until).await;
+        }
         loop {
             let now = inner.clock.now();
             let end = Timestamp(now.0.saturating_add(ttl));
@@ -71,17 +78,86 @@ impl<'a> AcquireLock<'a> {
                     key: self.key,
                     owner,
                     ttl,
+                    until: Mutex::new(end),
+                    fence: None,
                 });
             };
             let Some(until) = until.filter(|until| now < *until) else {
-                let held = held.since(now);
-                let message = format!(
-                    "it is held for another {held:?}: try later, or wait longer with `wait_for`"
-                );
-                return Err(Error::new(ErrorKind::Timeout, "lock", message).at(&self.key));
+                return Err(is_held(&self.key, held.since(now)));
             };
             within(inner, until.min(held), inner.locks.released(&self.key)).await;
         }
+    }
+
+    /// Takes it in the store, where nobody tells when it is given back: it is asked for again after a growing pause.
+    async fn take_outside(self, owner: u64, ttl: u64, until: Option<Timestamp>) -> Result<Lock> {
+        let inner = &self.cache.inner;
+        let (name, span) = (owner_name(owner), Duration::from_nanos(ttl));
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let Some(locks) = outside(inner, "lock")? else {
+                return Err(Error::unsupported("lock", "this cache", "it has no store"));
+            };
+            let asked = inner.clock.now();
+            let acquired = locks.acquire(self.key.as_str(), &name, span).await;
+            let left = match acquired.map_err(|error| error.at(&self.key))? {
+                Acquired::Held { fence } => {
+                    // From before it was asked for: here the lock never seems to be held for longer than there.
+                    let until = Mutex::new(Timestamp(asked.0.saturating_add(ttl)));
+                    return Ok(Lock {
+                        cache: self.cache.clone(),
+                        key: self.key,
+                        owner,
+                        ttl,
+                        until,
+                        fence: Some(fence),
+                    });
+                }
+                Acquired::Taken { left } => left,
+            };
+            let now = inner.clock.now();
+            let Some(until) = until.filter(|until| now < *until) else {
+                return Err(is_held(&self.key, left));
+            };
+            let wait = pause
+                .min(left.max(Duration::from_millis(1)))
+                .min(until.since(now));
+            inner.runtime.sleep(wait).await;
+            pause = (pause * 2).min(Duration::from_millis(250));
+        }
+    }
+}
+
+fn is_held(key: &Key, left: Duration) -> Error {
+    let message =
+        format!("it is held for another {left:?}: try later, or wait longer with `wait_for`");
+    Error::new(ErrorKind::Timeout, "lock", message).at(key)
+}
+
+fn owner_name(owner: u64) -> String {
+    format!("{owner:016x}")
+}
+
+/// The locks of the cache's store; `None` when the cache has no store.
+pub(super) fn outside<'i>(
+    inner: &'i Inner,
+    operation: &'static str,
+) -> Result<Option<&'i dyn Locks>> {
+    let Some(outside) = &inner.outside else {
+        return Ok(None);
+    };
+    let unsupported = || Error::unsupported(operation, outside.store.name(), "it has no locks");
+    outside.store.locks().map(Some).ok_or_else(unsupported)
+}
+
+/// Gives a lock back; false when the owner does not hold it any more.
+pub(super) async fn release(inner: &Inner, key: &Key, owner: u64) -> Result<bool> {
+    match outside(inner, "unlock")? {
+        Some(locks) => {
+            let released = locks.release(key.as_str(), &owner_name(owner)).await;
+            released.map_err(|error| error.at(key))
+        }
+        None => Ok(inner.locks.release(key, owner, inner.clock.now())),
     }
 }
 
@@ -100,6 +176,8 @@ pub struct Lock {
     key: Key,
     owner: u64,
     ttl: u64,
+    until: Mutex<Timestamp>,
+    fence: Option<u64>,
 }
 
 impl Lock {
@@ -114,7 +192,17 @@ impl Lock {
     pub fn is_held(&self) -> bool {
         let inner = &self.cache.inner;
         let now = inner.clock.now();
-        inner.locks.is_held_by(&self.key, self.owner, now)
+        match &inner.outside {
+            Some(_) => now < *self.until.lock(),
+            None => inner.locks.is_held_by(&self.key, self.owner, now),
+        }
+    }
+
+    /// A number that is larger than that of every earlier holder, for whoever is to refuse late writes of a holder whose time was over
+    /// (Kleppmann, "How to do distributed locking", 2016). `None` without a store: within one process a holder sees [`is_held`](Self::is_held) at once.
+    #[must_use]
+    pub fn fence(&self) -> Option<u64> {
+        self.fence
     }
 
     /// Starts its time anew; the answer is false when it was lost. Awaited, or driven with [`wait`](RenewLock::wait).
@@ -126,9 +214,15 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         let inner = &self.cache.inner;
-        inner
-            .locks
-            .release(&self.key, self.owner, inner.clock.now());
+        if inner.outside.is_none() {
+            let now = inner.clock.now();
+            inner.locks.release(&self.key, self.owner, now);
+            return;
+        }
+        // A drop cannot wait for a store; until the word has come there, the lock's own end bounds it.
+        let (owner, key, task) = (self.owner, self.key.clone(), Arc::clone(inner));
+        let chore = async move { drop(release(&task, &key, owner).await) };
+        inner.runtime.spawn(Task::Chore(Box::pin(chore)));
     }
 }
 
@@ -151,25 +245,38 @@ impl RenewLock<'_> {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub fn wait(self) -> Result<bool> {
+        block_on(self.run())
+    }
+
+    async fn run(self) -> Result<bool> {
         let Lock {
             cache,
             key,
             owner,
             ttl,
+            until,
+            ..
         } = self.0;
         let inner = &cache.inner;
         inner.open("renew")?;
         let now = inner.clock.now();
-        let until = Timestamp(now.0.saturating_add(*ttl));
-        Ok(inner.locks.renew(key, *owner, now, until))
+        let end = Timestamp(now.0.saturating_add(*ttl));
+        let Some(locks) = outside(inner, "renew")? else {
+            return Ok(inner.locks.renew(key, *owner, now, end));
+        };
+        let span = Duration::from_nanos(*ttl);
+        let renewed = locks.renew(key.as_str(), &owner_name(*owner), span).await;
+        let renewed = renewed.map_err(|error| error.at(key))?;
+        *until.lock() = if renewed { end } else { now };
+        Ok(renewed)
     }
 }
 
-impl IntoFuture for RenewLock<'_> {
+impl<'a> IntoFuture for RenewLock<'a> {
     type Output = Result<bool>;
-    type IntoFuture = Ready<Result<bool>>;
+    type IntoFuture = BoxFuture<'a, Result<bool>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        ready(self.wait())
+        Box::pin(self.run())
     }
 }

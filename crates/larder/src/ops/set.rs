@@ -1,15 +1,17 @@
 //! `set` and `set_many`.
 
 use std::fmt;
-use std::future::{IntoFuture, Ready, ready};
+use std::future::IntoFuture;
 
 use super::increment::policy_knobs;
 use crate::cache::{Cache, When};
-use crate::engine::{Cacheable, store};
+use crate::codec::Wire;
+use crate::engine::{Cacheable, Storing, store, store_many};
 use crate::entry::Value;
 use crate::error::Result;
 use crate::key::Key;
 use crate::policy::Policy;
+use crate::runtime::{BoxFuture, block_on};
 
 /// A write, before it is awaited.
 #[must_use = "nothing is written before it is awaited, or driven with `wait`"]
@@ -20,10 +22,11 @@ pub struct Set<'a, V> {
     policy: Policy,
     tags: Vec<Key>,
     when: When,
+    wire: Wire,
 }
 
 impl<'a, V: Cacheable> Set<'a, V> {
-    pub(super) fn new(cache: &'a Cache, key: Key, value: V) -> Self {
+    pub(super) fn new(cache: &'a Cache, key: Key, value: V, wire: Wire) -> Self {
         Self {
             cache,
             key,
@@ -31,6 +34,7 @@ impl<'a, V: Cacheable> Set<'a, V> {
             policy: Policy::new(),
             tags: Vec::new(),
             when: When::Always,
+            wire,
         }
     }
 
@@ -60,20 +64,30 @@ impl<'a, V: Cacheable> Set<'a, V> {
     /// # Errors
     /// [`ErrorKind::InvalidPolicy`](crate::ErrorKind) for a bad or a missing ttl; [`ErrorKind::Closed`](crate::ErrorKind).
     pub fn wait(self) -> Result<bool> {
+        block_on(self.run())
+    }
+
+    async fn run(self) -> Result<bool> {
         let inner = &self.cache.inner;
         inner.open("set")?;
-        let policy = self.policy.or(&inner.defaults);
+        let storing = Storing {
+            operation: "set",
+            key: &self.key,
+            when: self.when,
+            policy: self.policy.or(&inner.defaults),
+            wire: &self.wire,
+        };
         let value = (Value::new(self.value), size_of::<V>());
-        store(inner, "set", &self.key, self.when, policy, self.tags, value)
+        store(inner, storing, self.tags, value).await
     }
 }
 
-impl<V: Cacheable> IntoFuture for Set<'_, V> {
+impl<'a, V: Cacheable> IntoFuture for Set<'a, V> {
     type Output = Result<bool>;
-    type IntoFuture = Ready<Result<bool>>;
+    type IntoFuture = BoxFuture<'a, Result<bool>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        ready(self.wait())
+        Box::pin(self.run())
     }
 }
 
@@ -93,15 +107,17 @@ pub struct SetMany<'a, V> {
     entries: Vec<(Key, V)>,
     policy: Policy,
     tags: Vec<Key>,
+    wire: Wire,
 }
 
 impl<'a, V: Cacheable> SetMany<'a, V> {
-    pub(super) fn new(cache: &'a Cache, entries: Vec<(Key, V)>) -> Self {
+    pub(super) fn new(cache: &'a Cache, entries: Vec<(Key, V)>, wire: Wire) -> Self {
         Self {
             cache,
             entries,
             policy: Policy::new(),
             tags: Vec::new(),
+            wire,
         }
     }
 
@@ -119,26 +135,26 @@ impl<'a, V: Cacheable> SetMany<'a, V> {
     /// # Errors
     /// As [`Set::wait`].
     pub fn wait(self) -> Result<usize> {
+        block_on(self.run())
+    }
+
+    async fn run(self) -> Result<usize> {
         let inner = &self.cache.inner;
         inner.open("set_many")?;
         let policy = self.policy.or(&inner.defaults);
-        let mut written = 0;
-        for (key, value) in self.entries {
-            let tags = self.tags.clone();
-            let value = (Value::new(value), size_of::<V>());
-            let stored = store(inner, "set_many", &key, When::Always, policy, tags, value)?;
-            written += usize::from(stored);
-        }
-        Ok(written)
+        let wire = self.wire;
+        let value = |value| (Value::new(value), size_of::<V>());
+        let entries = self.entries.into_iter().map(|(key, v)| (key, value(v)));
+        store_many(inner, policy, &wire, &self.tags, entries.collect()).await
     }
 }
 
-impl<V: Cacheable> IntoFuture for SetMany<'_, V> {
+impl<'a, V: Cacheable> IntoFuture for SetMany<'a, V> {
     type Output = Result<usize>;
-    type IntoFuture = Ready<Result<usize>>;
+    type IntoFuture = BoxFuture<'a, Result<usize>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        ready(self.wait())
+        Box::pin(self.run())
     }
 }
 

@@ -53,6 +53,9 @@ enum Source {
 /// the slowest configured tick rate (100 Hz). Twice that is taken as the distance within which the precise clock is asked.
 const COARSE_LAG: u64 = 20_000_000;
 
+/// Past this an instant is taken for one that never comes: the low bits of a deadline may have been used for something else.
+const FAR: u64 = u64::MAX - 16;
+
 impl Clock {
     /// The system's monotonic clock.
     #[must_use]
@@ -88,6 +91,41 @@ impl Clock {
                 now.fetch_add(nanos(by), Ordering::AcqRel);
             }
         }
+    }
+
+    /// Milliseconds since 1970-01-01 UTC. On a manual clock: since its zero, as if that had been 2023-11-14T22:13:20Z.
+    pub(crate) fn unix_millis(&self) -> u64 {
+        match &self.0 {
+            Source::System => {
+                let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
+                since.map_or(0, |since| {
+                    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+                })
+            }
+            Source::Manual(now) => 1_700_000_000_000 + now.load(Ordering::Acquire) / 1_000_000,
+        }
+    }
+
+    /// An instant of this clock in milliseconds since 1970-01-01 UTC, for those who share it with other machines; [`Timestamp::NEVER`] is `u64::MAX`.
+    pub(crate) fn to_unix(&self, instant: Timestamp) -> u64 {
+        if instant.0 >= FAR {
+            return u64::MAX;
+        }
+        let (now, unix) = (self.now().0, self.unix_millis());
+        match instant.0.checked_sub(now) {
+            Some(ahead) => unix.saturating_add(ahead / 1_000_000),
+            None => unix.saturating_sub((now - instant.0).div_ceil(1_000_000)),
+        }
+    }
+
+    /// The reverse of [`to_unix`](Self::to_unix), for several by one look at both clocks.
+    pub(crate) fn all_from_unix<const N: usize>(&self, all: [u64; N]) -> [Timestamp; N] {
+        let (now, unix) = (self.now().0, self.unix_millis());
+        all.map(|millis| match millis.checked_sub(unix) {
+            _ if millis == u64::MAX => Timestamp::NEVER,
+            Some(ahead) => Timestamp(now.saturating_add(ahead.saturating_mul(1_000_000))),
+            None => Timestamp(now.saturating_sub((unix - millis).saturating_mul(1_000_000))),
+        })
     }
 
     /// Whether `instant` is still to come.

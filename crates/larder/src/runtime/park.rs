@@ -89,7 +89,7 @@ impl Drop for Parking {
 }
 
 /// Whether this thread is driving a future in [`block_on`]: it will park, and nothing else runs on it meanwhile.
-#[cfg(feature = "reactor")]
+#[cfg(any(feature = "reactor", feature = "sqlite", feature = "file"))]
 pub(crate) fn is_parking() -> bool {
     PARKING.with(std::cell::Cell::get)
 }

@@ -21,6 +21,8 @@ struct State {
     sleepers: BTreeMap<(u64, u64), Waker>,
     arrivals: u64,
     running: bool,
+    /// When the thread looks again by itself. A sleeper that was the first may be gone by then: looking in vain once costs less than a wake for each sleeper.
+    looks_at: u64,
 }
 
 #[derive(Debug)]
@@ -51,20 +53,18 @@ impl Timer {
         let mut state = self.state.lock();
         state.arrivals += 1;
         let place = (until, state.arrivals);
-        let first = state
-            .sleepers
-            .first_key_value()
-            .is_none_or(|(k, _)| place < *k);
         state.sleepers.insert(place, waker);
         if !state.running {
             state.running = true;
+            state.looks_at = 0;
             let timer = Arc::clone(self);
             let spawned = std::thread::Builder::new()
                 .name("larder-timer".into())
                 .spawn(move || timer.run());
             // Without the thread no deadline would ever pass: there is nothing better to do than to say so.
             spawned.expect("larder: cannot start the timer thread");
-        } else if first {
+        } else if until < state.looks_at {
+            state.looks_at = until;
             self.changed.notify_one();
         }
         place
@@ -92,6 +92,7 @@ impl Timer {
                 Some((&(until, _), _)) => Duration::from_nanos(until - now),
                 None => LINGER,
             };
+            state.looks_at = now.saturating_add(nanos(wait));
             let idle = state.sleepers.is_empty();
             let timed_out = self.changed.wait_for(&mut state, wait).timed_out();
             if idle && timed_out && state.sleepers.is_empty() {
@@ -160,6 +161,23 @@ mod tests {
         assert!(clock.now().since(start) >= Duration::from_millis(5));
         block_on(long);
         assert!(clock.now().since(start) >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_sleeper_is_woken_though_the_thread_waits_for_another() {
+        let timer = Timer::new();
+        let clock = Clock::system();
+        // Begun and dropped: the thread still waits for its end.
+        let mut dropped = timer.sleep(Duration::from_secs(3600));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(dropped.as_mut().poll(&mut context).is_pending());
+        drop(dropped);
+        for _ in 0..20 {
+            let start = clock.now();
+            block_on(timer.sleep(Duration::from_millis(1)));
+            let took = clock.now().since(start);
+            assert!(took < Duration::from_secs(60), "took {took:?}");
+        }
     }
 
     #[test]

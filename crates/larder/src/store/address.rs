@@ -8,6 +8,12 @@ use larder_syntax::{size, suggest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::{IntoSpan, Span};
 
+mod parse;
+mod secret;
+
+use parse::{Parameter, decode, host, parameters};
+pub use secret::Secret;
+
 /// A URL taken apart: `scheme://user:password@host:port,host:port/path?name=value&name=value`.
 ///
 /// A store takes the parameters that it knows; what nobody has taken by [`finish`](Self::finish) is an error with the nearest right name.
@@ -21,72 +27,8 @@ pub struct Address {
     path: String,
     parameters: Vec<Parameter>,
     known: Vec<&'static str>,
-}
-
-#[derive(Clone)]
-struct Parameter {
-    name: String,
-    value: String,
-    taken: bool,
-}
-
-/// Text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Reads one from the environment.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] when the variable is not there, is empty or is no Unicode text.
-    pub fn from_env(variable: &str) -> Result<Self> {
-        match std::env::var(variable) {
-            Ok(text) if !text.is_empty() => Ok(Self(text)),
-            Ok(_) => Err(bad(format!(
-                "the environment variable `{variable}` is empty: a secret is due there"
-            ))),
-            Err(error) => Err(bad(format!(
-                "the environment variable `{variable}`, which should hold a secret, cannot be read: {error}"
-            ))),
-        }
-    }
-
-    /// Reads one from a file, without the line break at its end.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] when the file cannot be read, is empty or is no UTF-8 text.
-    pub fn from_file(path: &str) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            bad(format!(
-                "the file `{path}`, which should hold a secret, cannot be read: {error}"
-            ))
-        })?;
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        if text.is_empty() {
-            return Err(bad(format!(
-                "the file `{path}` is empty: a secret is due there"
-            )));
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The secret itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
+    /// The parameter whose value was refused.
+    refused: Option<String>,
 }
 
 impl Address {
@@ -112,6 +54,11 @@ impl Address {
             Some(at) => place.split_at(at),
             None => (place, ""),
         };
+        if authority.contains(':') && !authority.contains('@') && path.contains('@') {
+            return Err(bad(
+                "before `@` stands a `/`: in a password write it `%2F`, and an `@` in a path `%40`",
+            ));
+        }
         let (user_info, hosts) = match authority.rsplit_once('@') {
             Some((user_info, hosts)) => (Some(user_info), hosts),
             None => (None, authority),
@@ -128,7 +75,7 @@ impl Address {
                 (
                     user,
                     password
-                        .map(|p| decode(p, "the password").map(Secret))
+                        .map(|p| decode(p, "the password").map(Secret::new))
                         .transpose()?,
                 )
             }
@@ -144,13 +91,25 @@ impl Address {
                 .map(host)
                 .collect::<Result<_>>()?,
             path: decode(path, "the path")?,
-            parameters: query
-                .split('&')
-                .filter(|p| !p.is_empty())
-                .map(parameter)
-                .collect::<Result<_>>()?,
+            parameters: parameters(query)?,
             known: Vec::new(),
+            refused: None,
         })
+    }
+
+    /// Parameters of something that is no place, such as a codec.
+    pub(crate) fn nowhere(scheme: &str) -> Self {
+        Self {
+            scheme: scheme.to_owned(),
+            user: None,
+            password: None,
+            place: String::new(),
+            hosts: Vec::new(),
+            path: String::new(),
+            parameters: Vec::new(),
+            known: Vec::new(),
+            refused: None,
+        }
     }
 
     /// The scheme, in lower case.
@@ -199,6 +158,53 @@ impl Address {
                 taken: false,
             });
         }
+    }
+
+    /// Adds a parameter that nobody has to take.
+    pub(crate) fn offer(&mut self, name: &str, value: &str) {
+        self.add(name, value);
+        let offered = self.parameters.iter_mut().filter(|p| p.name == name);
+        offered.for_each(|p| p.taken = true);
+    }
+
+    /// Takes parameters out, as if they had never stood there: those that `is_meant` names.
+    pub(crate) fn extract(&mut self, is_meant: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let (out, stay) = std::mem::take(&mut self.parameters)
+            .into_iter()
+            .partition(|p| is_meant(&p.name));
+        self.parameters = stay;
+        let out: Vec<Parameter> = out;
+        out.into_iter().map(|p| (p.name, p.value)).collect()
+    }
+
+    /// A parameter, without taking it.
+    pub(crate) fn peek(&self, name: &str) -> Option<&str> {
+        let parameter = self.parameters.iter().find(|p| p.name == name)?;
+        Some(&parameter.value)
+    }
+
+    /// The names of all parameters, and their values.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        let parameters = self.parameters.iter();
+        parameters.map(|p| (p.name.as_str(), p.value.as_str()))
+    }
+
+    /// The password, from elsewhere than the URL.
+    pub(crate) fn set_password(&mut self, password: Secret) {
+        self.password = Some(password);
+    }
+
+    /// The name of the parameter whose value was refused.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// The names of parameters that were asked for, each once.
+    pub(crate) fn known(&self) -> Vec<&'static str> {
+        let mut known = self.known.clone();
+        known.sort_unstable();
+        known.dedup();
+        known
     }
 
     /// Takes a parameter as text.
@@ -262,7 +268,10 @@ impl Address {
         };
         match words.iter().find(|word| **word == text) {
             Some(word) => Ok(Some(word)),
-            None => Err(bad(unknown(&format!("value of `{name}`"), &text, words))),
+            None => {
+                self.refused = Some(name.to_owned());
+                Err(bad(unknown(&format!("value of `{name}`"), &text, words)))
+            }
         }
     }
 
@@ -277,16 +286,28 @@ impl Address {
         by_file: &'static str,
     ) -> Result<Option<Secret>> {
         if self.parameters.iter().any(|p| p.name == name) {
+            self.refused = Some(name.to_owned());
             return Err(bad(format!(
-                "a secret does not stand in a URL: instead of `{name}=…` write `{by_env}=VARIABLE` or `{by_file}=PATH`"
+                "a secret does not stand here: instead of `{name}` write `{by_env}`, with the name of a variable, or `{by_file}`, with a path"
             )));
         }
         match (self.text(by_env), self.text(by_file)) {
-            (Some(_), Some(_)) => Err(bad(format!(
-                "`{by_env}` and `{by_file}` both name a secret: leave one out"
-            ))),
-            (Some(variable), None) => Secret::from_env(&variable).map(Some),
-            (None, Some(path)) => Secret::from_file(&path).map(Some),
+            (Some(_), Some(_)) => {
+                self.refused = Some(by_file.to_owned());
+                Err(bad(format!(
+                    "`{by_env}` and `{by_file}` both name a secret: leave one out"
+                )))
+            }
+            (Some(variable), None) => {
+                let secret = Secret::from_env(&variable);
+                self.refused = secret.is_err().then(|| by_env.to_owned());
+                secret.map(Some)
+            }
+            (None, Some(path)) => {
+                let secret = Secret::from_file(&path);
+                self.refused = secret.is_err().then(|| by_file.to_owned());
+                secret.map(Some)
+            }
             (None, None) => Ok(None),
         }
     }
@@ -305,16 +326,11 @@ impl Address {
     pub fn finish(&self) -> Result<()> {
         match self.left().first() {
             None => Ok(()),
-            Some(name) => {
-                let mut known = self.known.clone();
-                known.sort_unstable();
-                known.dedup();
-                Err(bad(unknown(
-                    &format!("parameter of `{}://`", self.scheme),
-                    name,
-                    &known,
-                )))
-            }
+            Some(name) => Err(bad(unknown(
+                &format!("parameter of `{}://`", self.scheme),
+                name,
+                &self.known(),
+            ))),
         }
     }
 
@@ -329,8 +345,27 @@ impl Address {
         };
         match read(&text) {
             Some(value) => Ok(Some(value)),
-            None => Err(bad(format!("`{name}={text}`: {due} is due here"))),
+            None => {
+                self.refused = Some(name.to_owned());
+                Err(bad(format!("`{name}={text}`: {due} is due here")))
+            }
         }
+    }
+}
+
+/// The same place with the same parameters, whatever their order and whoever took which.
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        fn sorted(address: &Address) -> Vec<(&str, &str)> {
+            let mut parameters: Vec<_> = address.parameters().collect();
+            parameters.sort_unstable();
+            parameters
+        }
+        self.scheme == other.scheme
+            && self.user == other.user
+            && self.password == other.password
+            && self.place == other.place
+            && sorted(self) == sorted(other)
     }
 }
 
@@ -339,56 +374,6 @@ impl fmt::Debug for Address {
         // No user, no password, no values of parameters.
         write!(f, "{}://{}", self.scheme, self.place)
     }
-}
-
-fn host(text: &str) -> Result<(String, Option<u16>)> {
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let Some((host, port)) = rest.split_once(']') else {
-            return Err(bad(format!("`{text}`: an IPv6 address ends with `]`")));
-        };
-        (host, port.strip_prefix(':'))
-    } else {
-        text.split_once(':')
-            .map_or((text, None), |(host, port)| (host, Some(port)))
-    };
-    let port = port.map(|port| {
-        port.parse()
-            .map_err(|_| bad(format!("`{text}`: a port is a number from 0 to 65535")))
-    });
-    Ok((decode(host, "a host")?, port.transpose()?))
-}
-
-fn parameter(pair: &str) -> Result<Parameter> {
-    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-    Ok(Parameter {
-        name: decode(name, "the name of a parameter")?,
-        value: decode(value, name)?,
-        taken: false,
-    })
-}
-
-/// Percent-decoding by RFC 3986, section 2.1. The message does not repeat the text: it may be a secret.
-fn decode(text: &str, what: &str) -> Result<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        // `from_str_radix` alone would take a sign for a digit.
-        let hex = tail
-            .get(..2)
-            .filter(|h| h.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|h| std::str::from_utf8(h).ok());
-        let Some(byte) = hex.and_then(|h| u8::from_str_radix(h, 16).ok()) else {
-            return Err(bad(format!("{what}: after `%` two hex digits are due")));
-        };
-        bytes.push(byte);
-        rest = &tail[2..];
-    }
-    String::from_utf8(bytes).map_err(|_| bad(format!("{what} decodes to no UTF-8 text")))
 }
 
 /// What to say of a word that nobody knows.

@@ -17,7 +17,8 @@
 //!     58     8  cost              microseconds that the value took to make
 //!     66     2  number of tags    then for each: 2 length, name, 8 version
 //!      …     1  length of the key id, the key id
-//!      …        seal: nonce and authentication code, up to the end of the head
+//!      …        seal, up to the end of the head: nonce and authentication code;
+//!                without a seal 4 bytes, the length of the body
 //! ```
 //!
 //! All numbers are big-endian. The body follows. The versions of tags are the one thing that a seal does not cover: they belong to the store
@@ -32,6 +33,10 @@ pub(crate) const VERSION: u8 = 1;
 const FIXED: usize = 68;
 /// More tags than anybody needs, and few enough that a hostile head costs nothing.
 pub(crate) const MAX_TAGS: usize = 1_024;
+/// Room for tags and a small body, so that most entries are written without moving.
+const USUAL: usize = 256;
+/// What two bytes can count.
+const MAX_NAME: usize = u16::MAX as usize;
 
 /// What stands before the body of every entry: its times, its tags, and how the body is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +67,11 @@ pub struct Tag {
 }
 
 impl Head {
+    /// Of this layout.
+    pub(crate) const VERSION: u8 = VERSION;
+    /// Room that an entry's bytes begin with.
+    pub(crate) const USUAL: usize = USUAL;
+
     /// The head of an entry, and where its body begins; `None` for bytes that are no entry of ours.
     ///
     /// Costs time and room in proportion to the head that is really there, whatever the bytes claim.
@@ -118,7 +128,7 @@ impl Head {
             self.tags.len() <= MAX_TAGS,
             "larder: too many tags for a head"
         );
-        let mut out = Vec::with_capacity(FIXED + 64 + self.seal.len());
+        let mut out = Vec::with_capacity(FIXED + USUAL + self.seal.len());
         out.extend([MAGIC, VERSION, 0, 0, 0, 0]);
         out.extend([self.format, self.compression, self.sealing, 0]);
         for instant in [
@@ -146,6 +156,80 @@ impl Head {
         let length = u32::try_from(out.len()).expect("larder: a head of 4 GiB");
         out[2..6].copy_from_slice(&length.to_be_bytes());
         out
+    }
+
+    /// Puts the versions of tags into an entry's bytes, in the order of its tags: they are all that differs between two stores that hold one entry, and no seal covers them.
+    ///
+    /// `false`, and nothing changed, when the bytes are no entry with as many tags.
+    #[must_use]
+    pub fn patch_versions(bytes: &mut [u8], versions: &[u64]) -> bool {
+        match Self::parse(bytes) {
+            Some((head, _)) if head.tags.len() == versions.len() => {}
+            _ => return false,
+        }
+        let mut versions = versions.iter();
+        Self::each_version(bytes, |place| {
+            if let Some(version) = versions.next() {
+                *place = version.to_be_bytes();
+            }
+        });
+        true
+    }
+
+    /// The head of an entry, without its body, and without a seal if need be, as if it had no versions.
+    #[cfg(any(feature = "sign", feature = "encrypt"))]
+    pub(crate) fn zero_versions(head: &mut [u8]) {
+        Self::each_version(head, |place| *place = [0; 8]);
+    }
+
+    /// Walks over the versions of tags as far as they are there.
+    fn each_version(head: &mut [u8], mut visit: impl FnMut(&mut [u8; 8])) {
+        let Some((count, mut rest)) = head
+            .get_mut(FIXED - 2..)
+            .and_then(|tags| tags.split_first_chunk_mut::<2>())
+        else {
+            return;
+        };
+        for _ in 0..u16::from_be_bytes(*count) {
+            let Some((size, tag)) = rest.split_first_chunk_mut::<2>() else {
+                return;
+            };
+            let Some(tag) = tag.get_mut(usize::from(u16::from_be_bytes(*size))..) else {
+                return;
+            };
+            let Some((version, more)) = tag.split_first_chunk_mut::<8>() else {
+                return;
+            };
+            visit(version);
+            rest = more;
+        }
+    }
+
+    /// Whether the bytes begin as an entry with a head does, of whatever version.
+    pub(crate) fn begins(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&MAGIC)
+    }
+
+    /// What bytes that begin so claim: the version of their layout and the length of the head.
+    pub(crate) fn claims(bytes: &[u8]) -> Option<(u8, usize)> {
+        let length = bytes.get(2..6)?.try_into().ok()?;
+        Some((bytes[1], u32::from_be_bytes(length) as usize))
+    }
+
+    /// Says how the body is compressed.
+    pub(crate) fn set_compression(bytes: &mut [u8], compression: u8) {
+        bytes[7] = compression;
+    }
+
+    /// Whether it can be written at all; else why not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.tags.len() > MAX_TAGS {
+            return Err(format!("more than {MAX_TAGS} tags"));
+        }
+        if self.tags.iter().any(|tag| tag.name.len() > MAX_NAME) {
+            return Err(format!("a tag of more than {MAX_NAME} bytes"));
+        }
+        Ok(())
     }
 
     /// Whether the entry may be served at `now` as far as its times go: before its `stale_until`.

@@ -78,3 +78,32 @@ pub enum Notice<'a> {
         error: &'a Error,
     },
 }
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { operation, error } => write!(f, "`{operation}` failed: {error}"),
+            Self::TimedOut { operation, limit } => {
+                write!(f, "`{operation}` took longer than {limit:?}")
+            }
+            Self::Opened { wait } => write!(f, "left alone for {wait:?}"),
+            Self::HalfOpen => f.write_str("tried again"),
+            Self::Closed => f.write_str("answers again"),
+            Self::RemovalRemembered { owed } => {
+                write!(
+                    f,
+                    "a removal did not reach it and is remembered, {owed} in all"
+                )
+            }
+            Self::RemovalsApplied { count } => write!(f, "{count} remembered removals were done"),
+            Self::RemovalsCollapsed { count, prefix } => write!(
+                f,
+                "{count} remembered removals became one of all that begins with `{prefix}`"
+            ),
+            Self::RemovalsLost { count, why } => {
+                write!(f, "{count} remembered removals were lost: {why}")
+            }
+            Self::Skipped { operation, error } => write!(f, "left out of `{operation}`: {error}"),
+        }
+    }
+}

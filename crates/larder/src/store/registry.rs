@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use larder_syntax::suggest;
 use parking_lot::RwLock;
 
 use super::Store;
@@ -24,9 +25,41 @@ pub struct Opening<'a> {
 /// Opens a store. It should not connect yet: whoever starts while a server is down is to start all the same.
 pub type Open = fn(&mut Opening<'_>) -> Result<Arc<dyn Store>>;
 
-/// The stores that come with the library: one line each, under its feature.
+/// How the stores of a feature are opened, if the feature is there.
+macro_rules! opened {
+    ($name:ident, $feature:literal, $open:path) => {
+        #[cfg(feature = $feature)]
+        const $name: Option<Open> = Some($open);
+        #[cfg(not(feature = $feature))]
+        const $name: Option<Open> = None;
+    };
+}
+
+opened!(AZURE, "azure", super::object::open);
+opened!(FILE, "file", super::file::open);
+opened!(GCS, "gcs", super::object::open);
+opened!(MEMCACHED, "memcached", super::memcached::open);
+opened!(REDIS, "redis", super::redis::open);
+opened!(S3, "s3", super::object::open);
+opened!(SQLITE, "sqlite", super::sqlite::open);
+
+/// The stores that come with the library: scheme, feature, how it is opened.
 const OWN: &[(&str, &str, Option<Open>)] = &[
-    // scheme, feature, how it is opened
+    ("abfs", "azure", AZURE),
+    ("abfss", "azure", AZURE),
+    ("az", "azure", AZURE),
+    ("file", "file", FILE),
+    ("gs", "gcs", GCS),
+    ("memcached", "memcached", MEMCACHED),
+    ("memcacheds", "memcached", MEMCACHED),
+    ("redis", "redis", REDIS),
+    ("redis+cluster", "redis", REDIS),
+    ("redis+sentinel", "redis", REDIS),
+    ("rediss", "redis", REDIS),
+    ("rediss+cluster", "redis", REDIS),
+    ("rediss+sentinel", "redis", REDIS),
+    ("s3", "s3", S3),
+    ("sqlite", "sqlite", SQLITE),
 ];
 
 static MORE: RwLock<BTreeMap<String, Open>> = RwLock::new(BTreeMap::new());
@@ -56,23 +89,32 @@ pub fn register(scheme: &str, open: Open) -> Result<()> {
 /// # Errors
 /// [`ErrorKind::Config`] for an unknown scheme, with the nearest and with the feature that is missing; what the store says.
 pub fn open(opening: &mut Opening<'_>) -> Result<Arc<dyn Store>> {
-    let scheme = opening.address.scheme().to_owned();
-    let more = MORE.read().get(&scheme).copied();
+    let open = opener(opening.address.scheme())?;
+    open(opening)
+}
+
+/// How the stores of a scheme are opened.
+///
+/// # Errors
+/// As [`open`], for the scheme alone.
+pub(crate) fn opener(scheme: &str) -> Result<Open> {
+    let more = MORE.read();
     match OWN.iter().find(|(own, ..)| *own == scheme) {
-        Some((_, _, Some(open))) => open(opening),
+        Some((_, _, Some(open))) => Ok(*open),
         Some((_, feature, None)) => Err(bad(format!(
             "`{scheme}://` needs the feature `{feature}` of larder: add it in Cargo.toml"
         ))),
-        None => match more {
-            Some(open) => open(opening),
-            None => {
-                let more = MORE.read();
-                let own = ["memory", "off"]
-                    .into_iter()
-                    .chain(OWN.iter().map(|(own, ..)| *own));
-                let known: Vec<&str> = own.chain(more.keys().map(String::as_str)).collect();
-                Err(bad(unknown("scheme", &scheme, &known)))
+        None => more.get(scheme).copied().ok_or_else(|| {
+            let own = ["memory", "off"]
+                .into_iter()
+                .chain(OWN.iter().map(|(own, ..)| *own));
+            let known: Vec<&str> = own.chain(more.keys().map(String::as_str)).collect();
+            match suggest::nearest(scheme, known.iter().copied()) {
+                Some(near) => bad(format!(
+                    "unknown scheme `{scheme}` (did you mean `{near}`?)"
+                )),
+                None => bad(unknown("scheme", scheme, &known)),
             }
-        },
+        }),
     }
 }

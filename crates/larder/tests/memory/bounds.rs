@@ -193,7 +193,7 @@ fn a_weigher_of_what_is_shared_sees_what_is_shared() {
 fn without_a_weigher_an_entry_weighs_its_key_and_its_type() {
     let cache = Cache::builder().weight("1mb").build().unwrap();
     cache
-        .blocking()
+        .local()
         .set("k", &[0_u8; 64])
         .ttl("1h")
         .wait()
@@ -201,7 +201,7 @@ fn without_a_weigher_an_entry_weighs_its_key_and_its_type() {
     let small = cache.weight();
     cache.blocking().clear().unwrap();
     cache
-        .blocking()
+        .local()
         .set("k", &[0_u8; 1_064])
         .ttl("1h")
         .wait()

@@ -53,7 +53,7 @@ impl Noise {
     }
 
     fn set(&self, key: &'static str) {
-        let set = self.cache.blocking().set(key, &self.value(key));
+        let set = self.cache.local().set(key, &self.value(key));
         set.ttl("1m").wait().unwrap();
     }
 
@@ -146,7 +146,7 @@ fn a_value_may_use_the_cache_when_it_is_too_heavy() {
             let policy = Policy::new().ttl("1m").weight(5_000);
             noise
                 .cache
-                .blocking()
+                .local()
                 .set("k", &value)
                 .policy(policy)
                 .wait()
@@ -167,7 +167,7 @@ fn a_value_may_use_the_cache_when_its_time_is_over() {
             assert!(
                 noise
                     .cache
-                    .blocking()
+                    .local()
                     .get::<Arc<Noisy>>("read")
                     .unwrap()
                     .is_none()
@@ -187,12 +187,12 @@ fn a_value_may_use_the_cache_when_its_write_or_its_fill_is_refused() {
         |noise| {
             noise
                 .cache
-                .blocking()
+                .local()
                 .set("k", &1_u64)
                 .ttl("1m")
                 .wait()
                 .unwrap();
-            let absent = noise.cache.blocking().set("k", &noise.value("other"));
+            let absent = noise.cache.local().set("k", &noise.value("other"));
             assert!(!absent.ttl("1m").if_absent().wait().unwrap());
             assert_eq!(noise.dropped(), 1);
             let load = || {
@@ -202,8 +202,8 @@ fn a_value_may_use_the_cache_when_its_write_or_its_fill_is_refused() {
             drop(
                 noise
                     .cache
-                    .blocking()
-                    .get_or_load("f", load)
+                    .local()
+                    .get_or_load("f", || std::future::ready(load()))
                     .ttl("1m")
                     .wait()
                     .unwrap(),
@@ -219,7 +219,7 @@ fn a_clone_may_use_the_cache() {
     impl Clone for Loud {
         fn clone(&self) -> Self {
             if let Some(cache) = self.0.get() {
-                cache.blocking().set("k", &1_u64).ttl("1m").wait().unwrap();
+                cache.local().set("k", &1_u64).ttl("1m").wait().unwrap();
                 cache.blocking().delete("k").unwrap();
                 cache.blocking().clear().unwrap();
             }
@@ -231,13 +231,13 @@ fn a_clone_may_use_the_cache() {
         let cache = world.cache();
         let back: Arc<OnceLock<Cache>> = Arc::default();
         cache
-            .blocking()
+            .local()
             .set("k", &Loud(Arc::clone(&back)))
             .ttl("1m")
             .wait()
             .unwrap();
         assert!(back.set(cache.clone()).is_ok());
-        assert!(cache.blocking().get::<Loud>("k").unwrap().is_some());
+        assert!(cache.local().get::<Loud>("k").unwrap().is_some());
         assert!(cache.is_empty());
     });
 }

@@ -385,6 +385,7 @@ pub(crate) async fn peek(scene: Arc<Scene>, mut context: Context, key: usize) {
     let peeked = larder::__private::peek::<AsResult, Result<Value, Boom>>(
         &scene.cache,
         rendered(&scene, key),
+        larder::Wire::local::<Value>(),
     );
     if let Ok(Some(value)) = peeked.await {
         asking.given(&value);

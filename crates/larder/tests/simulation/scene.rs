@@ -27,6 +27,8 @@ pub(crate) struct Value {
     pub(crate) done: u64,
 }
 
+larder::local!(Value);
+
 /// How a source fails.
 #[derive(Clone, Debug)]
 pub(crate) struct Boom {

@@ -81,8 +81,11 @@ async fn step(scene: &Arc<Scene>) {
     let ended = Marked::new(Arc::clone(scene), call, batch, ending).await;
     let took = scene.now() - began;
     for key in 0..scene.plans.len() {
-        let stored =
-            private::peek::<AsResult, Result<Value, Boom>>(&scene.cache, rendered(scene, key));
+        let stored = private::peek::<AsResult, Result<Value, Boom>>(
+            &scene.cache,
+            rendered(scene, key),
+            larder::Wire::local::<Value>(),
+        );
         if let Ok(Some(value)) = stored.await {
             scene.log().seen(&value);
         }

@@ -1,0 +1,120 @@
+//! The source failed: what was kept for this case, or the error.
+
+use std::time::Duration;
+
+use super::hit::age;
+use super::lead::{Call, Kept, Lead};
+use super::{Cacheable, Settle, Shape, Share};
+use crate::cache::When;
+use crate::detect::Source;
+use crate::entry::Slot;
+use crate::event::Event;
+use crate::flight::Landing;
+use crate::policy::Verdict;
+use crate::runtime::Timestamp;
+use crate::stats::Counter;
+
+impl Call<'_> {
+    /// The source failed: serve what was kept for this case, else give the error on, and keep the error if asked.
+    ///
+    /// `kept` is the entry before the load and the verdict on it. One that is still served, as under a refresh that somebody asked for, saves
+    /// nobody: who asked wants to hear of the failure. But it is worth more than a kept error.
+    pub(super) fn fail<S, R, T>(
+        &self,
+        mut lead: Lead,
+        kept: Option<Kept>,
+        share: Option<Share<S::Error>>,
+        error: S::Error,
+        took: Duration,
+        settle: T,
+    ) -> R
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+        S::Error: 'static,
+        T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
+    {
+        self.failed(took);
+        let kept = self.still_kept::<S::Value>(&lead, kept);
+        if let Some(value) = self.fall_back::<S::Value>(&mut lead, kept.as_ref()) {
+            return S::value(value);
+        }
+        if kept.is_none() {
+            self.keep_failure::<S, R>(&lead.lease, &error, took, settle);
+        }
+        if !lead.watched {
+            lead.land(match share {
+                Some(share) if lead.flight.has_followers() => Landing::Failed((share.pack)(&error)),
+                _ => Landing::Retry,
+            });
+        }
+        self.detected(Source::Failed, None);
+        S::error(error)
+    }
+
+    /// Taken before the source runs: a failure may want it when eviction has taken it meanwhile.
+    pub(super) fn kept_before(&self, lead: &Lead, began: Timestamp) -> Option<Kept> {
+        let here = self.inner.memory.peek(&self.key);
+        let slot = here.or_else(|| lead.kept.clone())?;
+        Some((slot.verdict(began), slot))
+    }
+
+    /// What of it can still be given.
+    pub(super) fn still_kept<V: Cacheable>(&self, lead: &Lead, kept: Option<Kept>) -> Option<Kept> {
+        let now = self.inner.clock.now();
+        kept.filter(|(_, slot)| {
+            !slot.is_other_than::<V>()
+                && slot.verdict(now) != Verdict::Gone
+                && lead.entry_stands(slot)
+        })
+    }
+
+    /// Lands a load that failed with what was kept for this case.
+    pub(super) fn fall_back<V: Cacheable>(
+        &self,
+        lead: &mut Lead,
+        kept: Option<&Kept>,
+    ) -> Option<V> {
+        let Some((Verdict::Reload, slot)) = kept.filter(|_| !lead.watched) else {
+            return None;
+        };
+        let value = self.save::<V>(slot)?;
+        if let Some(outside) = self.outside() {
+            let copy = self.inner.promoted(outside, slot, lead.looked.at);
+            outside.note(&self.key, copy.as_ref().unwrap_or(slot));
+            if let Some(copy) = copy {
+                self.inner.fill(&lead.lease, When::Absent, copy);
+            }
+        }
+        let asked = self.outside().map(|_| lead.looked.moment);
+        let (kind, shared) = slot.shared();
+        lead.land(Landing::Value {
+            kind,
+            value: shared,
+            tags: slot.tags().into(),
+            as_of: lead.lease.as_of,
+            asked,
+        });
+        Some(value)
+    }
+
+    /// Serves a kept entry in place of a failure, and leaves its source alone for a while.
+    pub(super) fn save<V: Cacheable>(&self, slot: &Slot) -> Option<V> {
+        let now = self.inner.clock.now();
+        let verdict = slot.verdict(now);
+        if verdict == Verdict::Gone {
+            return None;
+        }
+        let value = slot.value::<V>()?;
+        // One that is still served was filled meanwhile, by a source that works.
+        if verdict == Verdict::Reload {
+            slot.throttle(now);
+        }
+        self.count(Counter::Saved, 1);
+        let age = age(self.inner, slot);
+        let key = self.key.as_str();
+        self.inner.tell(|| Event::Saved { key, age });
+        self.detected(Source::Saved, Some(age));
+        Some(value)
+    }
+}

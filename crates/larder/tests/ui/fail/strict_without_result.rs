@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(ttl = "10m", strict)]
+fn size(path: &str) -> usize {
+    path.len()
+}
+
+fn main() {}
