@@ -1,0 +1,130 @@
+//! Counters, locks and sliding windows: one script each.
+
+use std::time::Duration;
+
+use ::redis::Value;
+
+use super::names::Kind;
+use super::{Redis, finite, millis, random, reply, script};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Acquired, Admission, Counters, Life, Locks, StoreFuture, Windows};
+
+/// How long a fencing number is remembered past the end of its lock.
+const MEMORY: Duration = Duration::from_secs(48 * 3_600);
+
+impl Counters for Redis {
+    fn add<'a>(&'a self, key: &'a str, by: i64, life: Life) -> StoreFuture<'a, i64> {
+        Box::pin(async move {
+            let mut cmd = script::ADD.call(2, 2, 2 * key.len() + 64);
+            cmd.arg(key)
+                .arg(self.names.beside(key, Kind::Lease))
+                .arg(by)
+                .arg(millis(life));
+            let answer = self.ask("increment", cmd).await;
+            reply::number("increment", &answer.map_err(sum)?)
+        })
+    }
+}
+
+/// What the server says of a sum that cannot be made.
+fn sum(error: Error) -> Error {
+    let text = error.to_string();
+    if text.contains("overflow") {
+        let message = "the sum is out of range";
+        Error::new(ErrorKind::InvalidPolicy, "increment", message)
+    } else if text.contains("WRONGTYPE") || text.contains("not an integer") {
+        let message = "the entry is no whole number";
+        Error::new(ErrorKind::WrongType, "increment", message)
+    } else {
+        error
+    }
+}
+
+impl Redis {
+    /// A call about a lock and its fencing number.
+    async fn lock(
+        &self,
+        operation: &'static str,
+        script: &script::Lua,
+        name: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<Value> {
+        let mut cmd = script.call(2, 3, 2 * name.len() + owner.len() + 64);
+        cmd.arg(self.names.beside(name, Kind::Lock))
+            .arg(self.names.beside(name, Kind::Fence))
+            .arg(owner)
+            .arg(finite(ttl) as u64)
+            .arg(finite(ttl.saturating_add(MEMORY)) as u64);
+        self.ask(operation, cmd).await
+    }
+}
+
+impl Locks for Redis {
+    fn acquire<'a>(
+        &'a self,
+        name: &'a str,
+        owner: &'a str,
+        ttl: Duration,
+    ) -> StoreFuture<'a, Acquired> {
+        Box::pin(async move {
+            let lock = self.lock("lock", &script::ACQUIRE, name, owner, ttl);
+            let answer = reply::list_of("lock", lock.await?, 2)?;
+            let number = reply::number("lock", &answer[1])?.max(0) as u64;
+            Ok(if reply::yes("lock", &answer[0])? {
+                Acquired::Held { fence: number }
+            } else {
+                let left = Duration::from_millis(number);
+                Acquired::Taken { left }
+            })
+        })
+    }
+
+    fn renew<'a>(&'a self, name: &'a str, owner: &'a str, ttl: Duration) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let renewed = self.lock("renew", &script::RENEW, name, owner, ttl);
+            reply::yes("renew", &renewed.await?)
+        })
+    }
+
+    fn release<'a>(&'a self, name: &'a str, owner: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut cmd = script::RELEASE.call(1, 1, name.len() + owner.len() + 32);
+            cmd.arg(self.names.beside(name, Kind::Lock)).arg(owner);
+            reply::yes("release", &self.ask("release", cmd).await?)
+        })
+    }
+
+    fn held<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<Duration>> {
+        Box::pin(async move {
+            let mut cmd = ::redis::cmd("PTTL");
+            cmd.arg(self.names.beside(name, Kind::Lock));
+            let left = reply::number("held", &self.ask("held", cmd).await?)?;
+            Ok(u64::try_from(left).ok().map(Duration::from_millis))
+        })
+    }
+}
+
+impl Windows for Redis {
+    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+        Box::pin(async move {
+            let span = finite(per) as u64;
+            let micros = u64::try_from(per.as_micros()).unwrap_or(u64::MAX);
+            let mut cmd = script::ADMIT.call(1, 4, key.len() + 96);
+            cmd.arg(self.names.beside(key, Kind::Window))
+                .arg(limit)
+                .arg(micros.clamp(1, span.saturating_mul(1_000)))
+                .arg(span)
+                .arg(&random().to_be_bytes());
+            let answer = reply::list_of("admit", self.ask("admit", cmd).await?, 3)?;
+            let number = |place: usize| {
+                reply::number("admit", &answer[place]).map(|number| number.max(0) as u64)
+            };
+            Ok(Admission {
+                admitted: number(0)? != 0,
+                used: number(1)?,
+                retry_after: Duration::from_micros(number(2)?),
+            })
+        })
+    }
+}
