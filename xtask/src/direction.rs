@@ -15,6 +15,9 @@ const LAYERS: &[&[&str]] = &[
 /// Directories of adapters: each file in them implements one trait and could be taken away without the others.
 const ADAPTERS: &[&str] = &["store", "codec", "guard", "observe"];
 
+/// What lies among the adapters and is none: parts that several of them are made of.
+const PARTS: &[&str] = &["head", "late", "local", "owed", "token", "wait"];
+
 /// Reads all sources and names every line that points the wrong way.
 pub(crate) fn check(sources: &Path) -> Result<(), String> {
     let mut wrong = Vec::new();
@@ -75,6 +78,7 @@ fn faults(module: &[&str], text: &str) -> Vec<String> {
                 && *directory == first
                 && named.starts_with(char::is_lowercase)
                 && named != *adapter
+                && !PARTS.contains(&named)
             {
                 faults.push(format!(
                     "{}: adapter `{adapter}` names its sibling `{named}`",

@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod counts;
 mod direction;
+mod install;
 mod step;
 mod test;
 
@@ -14,7 +15,9 @@ cargo xtask test [STEP]          everything that decides whether a change is goo
 cargo xtask test --list          the steps and their commands
 cargo xtask check [STEP]         format, lints, documentation, features, direction of dependencies
 cargo xtask check --list         the steps and their commands
-cargo xtask bench [OPTIONS]      Larder beside its peers in one run: --json FILE, --quick, --help for the rest";
+cargo xtask bench [OPTIONS]      Larder beside its peers in one run: --json FILE, --quick, --help for the rest
+cargo xtask bench stores [OPTIONS]   stores beside their bare clients in one run: --json FILE, --quick
+cargo xtask bench outage         what calls cost while a server is stopped or killed";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that decides whether a change is good.
 
 use crate::counts::Counts;
+use crate::install;
 use crate::step::{Outcome, Step, announce, choose, step};
 
 /// One line for each step. A step that runs no test at all fails: a filter or a `cfg` has lost its tests.
@@ -13,6 +14,11 @@ fn steps() -> Vec<Step> {
         step(
             "broken lease is caught",
             "test --package larder --locked --test simulation",
+        )
+        .cfg("larder_broken_lease"),
+        step(
+            "broken lease is caught between nodes",
+            "test --package larder --features serde --locked --test nodes",
         )
         .cfg("larder_broken_lease"),
         step(
@@ -37,6 +43,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if steps.is_empty() {
         return Ok(());
     }
+    install::all()?;
     let mut total = Counts::default();
     let mut lines = Vec::new();
     let mut failure = None;
