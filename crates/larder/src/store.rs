@@ -22,7 +22,7 @@ mod local;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 mod notice;
-#[cfg(feature = "object-store")]
+#[cfg(any(feature = "azure", feature = "gcs", feature = "s3"))]
 pub mod object;
 pub(crate) mod owed;
 mod prefixed;
