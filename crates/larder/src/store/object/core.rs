@@ -85,7 +85,9 @@ impl Core {
         };
         let outcome = async {
             let (first, version) = match put(Mode::Create).await {
-                Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Unsupported => {
+                    return Ok::<_, Error>(false);
+                }
                 first => first?,
             };
             let again = put(Mode::Create).await?.0;
