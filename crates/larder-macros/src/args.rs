@@ -14,8 +14,8 @@ use crate::tokens;
 
 mod value;
 
-pub(crate) use value::path;
-use value::{alone, expression, idents, literal, span_of_time, text, version};
+use value::{alone, idents, literal, span_of_time, version};
+pub(crate) use value::{expression, path, text};
 
 /// One knob of an attribute: `name`, `name = value` or `name(..)`.
 pub(crate) struct Knob {
@@ -60,7 +60,7 @@ impl Parse for Knob {
     }
 }
 
-fn list(input: ParseStream<'_>) -> syn::Result<Vec<Knob>> {
+pub(crate) fn list(input: ParseStream<'_>) -> syn::Result<Vec<Knob>> {
     Ok(Punctuated::<Knob, Token![,]>::parse_terminated(input)?
         .into_iter()
         .collect())
@@ -130,7 +130,7 @@ impl Args {
         errors.finish().map(|()| args)
     }
 
-    fn read(&mut self, knob: Knob) -> syn::Result<()> {
+    pub(crate) fn read(&mut self, knob: Knob) -> syn::Result<()> {
         let Knob { name, value } = knob;
         match name.to_string().as_str() {
             "key" => self.key = Some(text(&name, value, "key = \"user:{id}\"")?),
@@ -270,6 +270,14 @@ impl Args {
         if self.background.is_none() && knobs::loads_behind(&name.to_string()) {
             self.background = Some(name.clone());
         }
+        if name == "ttl" && matches!(value, Given::Alone) {
+            return Err(syn::Error::new(name.span(), knobs::SAY_HOW_LONG));
+        }
+        self.hand_on(name, value)
+    }
+
+    /// A knob that only the library knows: a literal is checked by the compiler, an expression is evaluated.
+    pub(crate) fn hand_on(&mut self, name: Ident, value: Given) -> syn::Result<()> {
         let value = match value {
             Given::Alone => None,
             Given::Value(value) => Some(value),
@@ -279,7 +287,6 @@ impl Args {
             }
         };
         match value {
-            None if name == "ttl" => Err(syn::Error::new(name.span(), knobs::SAY_HOW_LONG)),
             None => {
                 let flag = quote_spanned!(tokens::placed(name.span())=> Flag);
                 self.constant.push((name, flag));

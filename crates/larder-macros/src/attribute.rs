@@ -7,6 +7,7 @@ use syn::{ItemFn, ItemImpl, ItemTrait, TraitItemFn};
 use crate::args::Args;
 use crate::edges;
 use crate::expand::{self, Does, Unit};
+use crate::guards;
 use crate::key::KeyModel;
 use crate::model::{Attributes, Function};
 use crate::validate;
@@ -35,6 +36,12 @@ pub(crate) fn cache_put(attribute: TokenStream, item: TokenStream) -> TokenStrea
 pub(crate) fn invalidates(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let expanded =
         function("invalidates", &item).and_then(|function| edges::expand(attribute, function));
+    expanded.unwrap_or_else(|error| beside(&error, &item))
+}
+
+pub(crate) fn guard(name: &str, attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let expanded =
+        function(name, &item).and_then(|function| guards::expand(name, attribute, function));
     expanded.unwrap_or_else(|error| beside(&error, &item))
 }
 
@@ -94,7 +101,7 @@ fn plain(function: &ItemFn) -> TokenStream {
             .segments
             .last()
             .map(|last| last.ident.to_string());
-        !name.is_some_and(|name| crate::model::INNER.contains(&name.as_str()) || name == "cached")
+        !name.is_some_and(|name| crate::model::is_inner(&name) || name == "cached")
     });
     quote!(#[allow(dead_code)] #function)
 }

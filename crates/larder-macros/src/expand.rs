@@ -17,6 +17,7 @@ use syn::{FnArg, Pat, Signature};
 
 use crate::args::Args;
 use crate::generics;
+use crate::guards;
 use crate::key::KeyModel;
 use crate::model::{Attributes, Function, Taken};
 use crate::tokens;
@@ -80,6 +81,20 @@ impl Unit<'_> {
         } else {
             format_ident!("__{what}", span = self.function.name().span())
         }
+    }
+
+    /// The attributes of the function that holds the body. Guards among them are told what the function is called.
+    fn attributes_of_body(&self) -> Vec<syn::Attribute> {
+        let name = plain_name(self.function);
+        let is_associated = self.args.associated.is_some();
+        let body = self.attributes.body.iter().map(|attribute| {
+            let last = attribute.path().segments.last();
+            match last.is_some_and(|last| guards::is_guard(&last.ident.to_string())) {
+                true => guards::for_body(attribute, &name, is_associated),
+                false => attribute.clone(),
+            }
+        });
+        body.collect()
     }
 
     /// The function that holds the body.
@@ -169,7 +184,12 @@ impl Unit<'_> {
 
     /// A call of the library with the shape and the return type; what it cannot keep is an error at the
     /// return type.
-    fn typed_call(&self, name: &str, more: &TokenStream, arguments: &TokenStream) -> TokenStream {
+    pub(crate) fn typed_call(
+        &self,
+        name: &str,
+        more: &TokenStream,
+        arguments: &TokenStream,
+    ) -> TokenStream {
         let (shape, output) = (self.function.shape_type(), &self.function.output);
         let span = tokens::placed(output.span());
         let name = self.function.private_at(span, name);

@@ -11,6 +11,7 @@ mod diagnose;
 mod edges;
 mod expand;
 mod generics;
+mod guards;
 mod key;
 mod knobs;
 mod model;
@@ -35,4 +36,34 @@ pub fn cache_put(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn invalidates(attribute: TokenStream, item: TokenStream) -> TokenStream {
     attribute::invalidates(attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn locked(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::guard("locked", attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn rate_limit(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::guard("rate_limit", attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn circuit_breaker(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::guard("circuit_breaker", attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn slow_call(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::guard("slow_call", attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn bloom(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::guard("bloom", attribute.into(), item.into()).into()
 }

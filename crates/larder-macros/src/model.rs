@@ -10,6 +10,7 @@ use syn::{
 };
 
 use crate::args::{Args, Shape};
+use crate::guards;
 use crate::tokens;
 
 /// A function, its arguments by name and how its return type is read.
@@ -260,7 +261,12 @@ pub(crate) struct Attributes {
 }
 
 /// Attributes of Larder that belong to the body: on a hit they do nothing.
-pub(crate) const INNER: &[&str] = &["invalidates", "cache_put"];
+pub(crate) const INNER: &[&str] = &["invalidates", "cache_put", "transactional"];
+
+/// Whether an attribute of this name belongs to the body.
+pub(crate) fn is_inner(name: &str) -> bool {
+    INNER.contains(&name) || guards::is_guard(name)
+}
 
 impl Attributes {
     pub(crate) fn sort(attributes: &[Attribute]) -> Self {
@@ -291,7 +297,7 @@ impl Attributes {
                     sorted.body.push(attribute.clone());
                     sorted.outer.extend(as_allow(attribute));
                 }
-                inner if INNER.contains(&inner) => sorted.body.push(attribute.clone()),
+                inner if is_inner(inner) => sorted.body.push(attribute.clone()),
                 _ => sorted.outer.push(attribute.clone()),
             }
         }

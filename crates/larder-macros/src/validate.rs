@@ -9,9 +9,10 @@ use crate::args::{Args, Shape, Tag};
 use crate::diagnose::Errors;
 use crate::edges::{Edge, Edges, RETURNED, Said};
 use crate::expand::Does;
+use crate::guards::cannot_refuse;
 use crate::key::Checked;
 use crate::knobs;
-use crate::model::{Argument, Function, Held, INNER, Taken};
+use crate::model::{Argument, Function, Held, Taken, is_inner};
 use crate::tokens::{self, mention, mention_free, names};
 
 /// Checks `#[cached]` and `#[cache_put]`.
@@ -52,6 +53,22 @@ pub(crate) fn edges(edges: &Edges, function: &Function, errors: &mut Errors) {
     }
     if let (Some(argument), true) = (function.argument(RETURNED), edges.wait_for_value()) {
         errors.add(&argument.ident, "in an edge `returned` is the value that the function returned: call this argument something else");
+    }
+}
+
+/// Checks a guard. The bloom filter has an answer of its own for functions that return no `Result`.
+pub(crate) fn guarded(name: &Ident, args: &Args, function: &Function, errors: &mut Errors) {
+    qualifiers(function, errors);
+    if let Some(found) = tokens::impl_trait(&function.output) {
+        errors.add(
+            found,
+            "what a guard stands before needs a return type with a name: write the type",
+        );
+    } else if name != "bloom" {
+        cannot_refuse(name, function, errors);
+    }
+    if args.key.is_some() {
+        arguments(function, errors);
     }
 }
 
@@ -265,7 +282,7 @@ fn stacked(args: &Args, function: &Function, does: Does, errors: &mut Errors) {
                 }
             };
             errors.add(attribute.path(), message);
-        } else if does == Does::Read && args.no_handle.is_some() && INNER.contains(&name.as_str()) {
+        } else if does == Does::Read && args.no_handle.is_some() && is_inner(&name) {
             errors.add(attribute.path(), format!("under `#[cached(no_handle)]` this would act on hits too: put `#[{name}]` above `#[cached]`"));
         }
     }

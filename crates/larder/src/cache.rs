@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observers};
+use crate::guard::{Here, States};
 use crate::key::{Key, KeyBuf};
 use crate::lease::Leases;
 use crate::lock::Locks;
@@ -25,6 +26,7 @@ use crate::tag::Tags;
 mod builder;
 mod default;
 mod direct;
+mod ground;
 mod listening;
 mod outside;
 mod relay;
@@ -72,6 +74,9 @@ pub(crate) struct Inner {
     pub(crate) tags: Tags,
     pub(crate) leases: Arc<Leases>,
     pub(crate) locks: Locks,
+    /// What guards count with when there is no store.
+    pub(crate) here: Here,
+    pub(crate) states: States,
     pub(crate) clock: Clock,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) defaults: Policy,

@@ -39,6 +39,8 @@ pub enum ErrorKind {
     Store,
     /// A value cannot be turned into bytes, or is too large for the store.
     Encode,
+    /// A guard did not let the call through; [`Error::source_as`] gives the [`Refused`](crate::Refused) back.
+    Refused,
 }
 
 /// Why an operation did not succeed.
@@ -120,6 +122,21 @@ impl Error {
     /// A key, template or pattern that cannot be used.
     pub(crate) fn key(message: String) -> Self {
         Self::new(ErrorKind::InvalidKey, "key", message)
+    }
+
+    /// What cannot be followed: mend the call.
+    pub(crate) fn invalid(operation: &'static str, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidPolicy, operation, message)
+    }
+
+    pub(crate) fn of_refusal(refused: crate::guard::Refused) -> Self {
+        Self(Arc::new(Inner {
+            kind: ErrorKind::Refused,
+            operation: refused.guard(),
+            key: Some(Key::from(refused.key())),
+            message: "refused".into(),
+            source: Some(Box::new(refused)),
+        }))
     }
 
     pub(crate) fn at(self, key: &Key) -> Self {

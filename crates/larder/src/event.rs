@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::codec::Unreadable;
 use crate::error::Error;
+use crate::guard::{Outage, Refused};
 use crate::policy::{Fault, Verdict};
 use crate::selector::Selector;
 use crate::store::Notice;
@@ -149,6 +150,24 @@ pub enum Event<'a> {
         /// What can happen, and what to do.
         message: &'a str,
     },
+    /// A guard did not let a call through.
+    Refused {
+        /// What the call was counted under.
+        key: &'a str,
+        /// The refusal.
+        refused: &'a Refused,
+    },
+    /// A guard could not ask its store.
+    GuardFailed {
+        /// What the call was counted under.
+        key: &'a str,
+        /// The guard, as its attribute is called.
+        guard: &'a str,
+        /// What went wrong.
+        error: &'a Error,
+        /// What the guard did instead.
+        outage: Outage,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -205,6 +224,18 @@ impl fmt::Display for Event<'_> {
             }
             Self::StoreNotice { store, notice } => write!(f, "{store}: {notice}"),
             Self::Advice { id, message } => write!(f, "{message} [{id}]"),
+            Self::Refused { refused, .. } => write!(f, "refused: {refused}"),
+            Self::GuardFailed {
+                key,
+                guard,
+                error,
+                outage,
+            } => {
+                write!(
+                    f,
+                    "{guard} of `{key}` could not be asked and was {outage:?}: {error}"
+                )
+            }
             Self::StayedLocal { key, type_name } => {
                 write!(
                     f,

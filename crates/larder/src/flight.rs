@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crate::entry::{Kind, Value};
+use crate::guard::mark;
 use crate::key::Key;
 use crate::shim::{Mutex, thread_local};
 
@@ -176,6 +177,7 @@ impl<F: Future> Led<F> {
     pub(crate) async fn run(self) -> F::Output {
         let mut source = std::pin::pin!(self.source);
         std::future::poll_fn(|context| {
+            mark::forget();
             let _pop = LEADING.with(|leading| {
                 let mut leading = leading.borrow_mut();
                 let before = leading.len();

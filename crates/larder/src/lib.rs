@@ -73,6 +73,7 @@ mod error;
 mod event;
 mod explain;
 mod flight;
+pub mod guard;
 mod handle;
 mod key;
 mod lease;
@@ -105,6 +106,7 @@ pub use engine::{Cacheable, FunctionStats};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use event::{Event, Observer};
 pub use explain::{Entry, Explain, Next};
+pub use guard::{Reason, Refused};
 pub use handle::{AsyncHandle, SyncHandle};
 
 pub use key::{Key, KeyPart, PartWriter, Template, escape};
@@ -117,9 +119,12 @@ pub use larder_macros::cached;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/invalidates.md")]
 pub use larder_macros::invalidates;
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/rate_limit.md")]
+pub use larder_macros::rate_limit;
 pub use ops::{
-    AcquireLock, GetOrLoad, GetOrLoadMany, Increment, Loading, Local, Lock, Remaining, RenewLock,
-    Set, SetMany,
+    AcquireLock, GetOrLoad, GetOrLoadMany, Guarded, Increment, Loading, Local, Lock, Remaining,
+    RenewLock, Set, SetMany,
 };
 pub use policy::{
     Deadlines, EarlyPoint, Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy, Span, Verdict,

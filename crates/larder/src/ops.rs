@@ -12,6 +12,7 @@ use crate::entry::Slot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::explain::{self, Explain};
+use crate::guard::{Guard, Refused};
 use crate::key::{Key, KeyBuf};
 use crate::policy::{IntoSpan, Policy, Span};
 use crate::scope;
@@ -20,6 +21,7 @@ use crate::stats::Counter;
 use crate::store::Ask;
 use crate::switch::Operations;
 
+mod guard;
 mod increment;
 mod load;
 mod load_many;
@@ -27,6 +29,7 @@ mod local;
 mod lock;
 mod set;
 
+pub use guard::Guarded;
 pub use increment::Increment;
 pub use load::{GetOrLoad, Loading};
 pub use load_many::GetOrLoadMany;
@@ -187,6 +190,26 @@ impl Cache {
         E: Into<crate::error::BoxError>,
     {
         GetOrLoad::new(self, self.inner.key(key.as_ref()), load, V::wire())
+    }
+
+    /// Calls a source behind a guard; see [`guard`](crate::guard).
+    ///
+    /// Awaited, or driven with [`wait`](Guarded::wait). Every error of the source is a failure to the guard.
+    ///
+    /// # Errors
+    /// The refusal of the guard as `E`, or the source's own error.
+    pub fn guard<'a, L, F, V, E>(
+        &'a self,
+        guard: &'a dyn Guard,
+        key: impl AsRef<str>,
+        load: L,
+    ) -> Guarded<'a, L>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+        E: From<Refused>,
+    {
+        Guarded::new(self, guard, self.inner.key(key.as_ref()), load)
     }
 
     /// The values under several keys; the missing ones are loaded by one call of `load`.

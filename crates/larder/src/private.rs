@@ -5,7 +5,7 @@ use std::future::Future;
 pub use crate::engine::{
     ArcTarget, Arced, AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, KeptError,
     Mode, NotResult, NotShared, Nullable, Plan, Settle, Shape, Share, SharingOf, Site, Ticket,
-    fill, fill_behind, fill_sync, fill_sync_behind, hit,
+    fill, fill_behind, fill_sync, fill_sync_behind, guarded, guarded_sync, hit,
 };
 
 pub use crate::codec::{NotPortable, WireOf};

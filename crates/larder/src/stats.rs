@@ -30,9 +30,10 @@ pub(crate) enum Counter {
     StoreHits,
     StoreFailures,
     Unreadable,
+    Refused,
 }
 
-const COUNTERS: usize = 19;
+const COUNTERS: usize = 20;
 const STRIPES: usize = 16;
 
 /// One thread's counters, apart from the lines of all others.
@@ -102,6 +103,7 @@ impl Counters {
             store_hits: self.sum(Counter::StoreHits),
             store_failures: self.sum(Counter::StoreFailures),
             unreadable: self.sum(Counter::Unreadable),
+            refused: self.sum(Counter::Refused),
         }
     }
 }
@@ -199,6 +201,8 @@ pub struct Stats {
     pub store_failures: u64,
     /// Entries in a store that could not be read: foreign, broken, of another type, not sealed as due.
     pub unreadable: u64,
+    /// Calls that a guard did not let through. Of a cache only.
+    pub refused: u64,
 }
 
 impl Stats {
@@ -229,7 +233,8 @@ impl Stats {
             wrong_type,
             store_hits,
             store_failures,
-            unreadable
+            unreadable,
+            refused
         )
     }
 

@@ -43,7 +43,7 @@ pub(super) fn literal(name: &Ident, value: &Expr) -> syn::Result<Option<TokenStr
     }))
 }
 
-pub(super) fn text(name: &Ident, value: Given, example: &str) -> syn::Result<LitStr> {
+pub(crate) fn text(name: &Ident, value: Given, example: &str) -> syn::Result<LitStr> {
     match expression(name, value)? {
         Expr::Lit(ExprLit {
             lit: Lit::Str(text),
@@ -115,7 +115,7 @@ pub(super) fn span_of_time(value: Expr) -> syn::Result<Expr> {
     Ok(value)
 }
 
-pub(super) fn expression(name: &Ident, value: Given) -> syn::Result<Expr> {
+pub(crate) fn expression(name: &Ident, value: Given) -> syn::Result<Expr> {
     match value {
         Given::Value(value) => Ok(value),
         _ => Err(syn::Error::new(

@@ -57,7 +57,7 @@ impl Unit<'_> {
     pub(super) fn uncached_function(&self, visibility: &syn::Visibility) -> TokenStream {
         let mut signature = self.function.item.sig.clone();
         signature.ident = self.uncached();
-        let attributes = &self.attributes.body;
+        let attributes = self.attributes_of_body();
         let mut block = self.function.item.block.clone();
         // An argument that the attribute names is used, whatever the body does.
         let said = self.args.said();

@@ -19,7 +19,7 @@ impl Unit<'_> {
     /// let __place = &(self.cache);
     /// let __cache: &::larder::Cache = ::larder::__private::as_cache(__place);
     /// ```
-    pub(super) fn bind_cache(&self, view: View) -> TokenStream {
+    pub(crate) fn bind_cache(&self, view: View) -> TokenStream {
         let library = &self.function.library;
         let (place, cache) = (local("__place"), local("__cache"));
         let Some(expression) = &self.args.cache else {

@@ -105,7 +105,7 @@ impl Unit<'_> {
     }
 
     /// A future on the heap, so that a hit carries only a pointer for it; a sync call as it is.
-    fn boxed(&self, call: TokenStream) -> TokenStream {
+    pub(crate) fn boxed(&self, call: TokenStream) -> TokenStream {
         if self.function.is_async() {
             quote!(::std::boxed::Box::pin(#call).await)
         } else {

@@ -11,6 +11,7 @@ use super::{Background, Cache, Inner, Outside, Relay, Sweeper, Weighers};
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer, Observers};
+use crate::guard::{Here, States};
 use crate::lease::Leases;
 use crate::lock::Locks;
 use crate::memory::{Bound, DEFAULT_ENTRIES, Memory};
@@ -243,6 +244,8 @@ impl Builder {
                 tags: Tags::default(),
                 leases: Leases::new(),
                 locks: Locks::default(),
+                here: Here::new(runtime.clock()),
+                states: States::default(),
                 clock: runtime.clock(),
                 runtime,
                 defaults,

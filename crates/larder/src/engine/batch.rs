@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 
+use super::failure::Cause;
 use super::follow::{Followed, deadline};
 use super::lead::{Asked, Call, Kept, Made};
 use super::{AsResult, Cacheable, Hit, LOADING, Lead, Planned, Share, Ticket, hit};
@@ -315,6 +316,7 @@ impl<'a> Batch<'a> {
         error: Error,
         found: &mut HashMap<String, V>,
     ) -> Result<()> {
+        let cause = Cause::of_what_came_back();
         let took = self.inner.clock.now().since(leads.began);
         let share = Share::by_clone();
         let mut outcome = Ok(());
@@ -325,13 +327,15 @@ impl<'a> Batch<'a> {
         } in leads.leads
         {
             let call = self.call(&key);
-            call.failed(took);
+            if cause == Cause::Failure {
+                call.failed(took);
+            }
             // What is only reloaded has been taken already; its lead tells of the loss when it is dropped.
             if found.contains_key(&key) {
                 continue;
             }
             let kept = call.still_kept::<V>(&lead, kept);
-            if let Some(value) = call.fall_back(&mut lead, kept.as_ref()) {
+            if let Some(value) = call.fall_back(&mut lead, kept.as_ref(), cause) {
                 found.insert(key, value);
                 continue;
             }

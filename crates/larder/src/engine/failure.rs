@@ -10,9 +10,30 @@ use crate::detect::Source;
 use crate::entry::Slot;
 use crate::event::Event;
 use crate::flight::Landing;
+use crate::guard::mark;
 use crate::policy::Verdict;
 use crate::runtime::Timestamp;
 use crate::stats::Counter;
+
+/// What an error of a source comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The source itself.
+    Failure,
+    /// A guard before it, which says nothing of the source.
+    Refusal,
+}
+
+impl Cause {
+    /// Of the source that has just come back on this thread.
+    pub(super) fn of_what_came_back() -> Self {
+        if mark::take() {
+            Self::Refusal
+        } else {
+            Self::Failure
+        }
+    }
+}
 
 impl Call<'_> {
     /// The source failed: serve what was kept for this case, else give the error on, and keep the error if asked.
@@ -24,7 +45,7 @@ impl Call<'_> {
         mut lead: Lead,
         kept: Option<Kept>,
         share: Option<Share<S::Error>>,
-        error: S::Error,
+        (error, cause): (S::Error, Cause),
         took: Duration,
         settle: T,
     ) -> R
@@ -34,12 +55,14 @@ impl Call<'_> {
         S::Error: 'static,
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
-        self.failed(took);
+        if cause == Cause::Failure {
+            self.failed(took);
+        }
         let kept = self.still_kept::<S::Value>(&lead, kept);
-        if let Some(value) = self.fall_back::<S::Value>(&mut lead, kept.as_ref()) {
+        if let Some(value) = self.fall_back::<S::Value>(&mut lead, kept.as_ref(), cause) {
             return S::value(value);
         }
-        if kept.is_none() {
+        if kept.is_none() && cause == Cause::Failure {
             self.keep_failure::<S, R>(&lead.lease, &error, took, settle);
         }
         if !lead.watched {
@@ -74,11 +97,12 @@ impl Call<'_> {
         &self,
         lead: &mut Lead,
         kept: Option<&Kept>,
+        cause: Cause,
     ) -> Option<V> {
         let Some((Verdict::Reload, slot)) = kept.filter(|_| !lead.watched) else {
             return None;
         };
-        let value = self.save::<V>(slot)?;
+        let value = self.save::<V>(slot, cause)?;
         if let Some(outside) = self.outside() {
             let copy = self.inner.promoted(outside, slot, lead.looked.at);
             outside.note(&self.key, copy.as_ref().unwrap_or(slot));
@@ -98,8 +122,8 @@ impl Call<'_> {
         Some(value)
     }
 
-    /// Serves a kept entry in place of a failure, and leaves its source alone for a while.
-    pub(super) fn save<V: Cacheable>(&self, slot: &Slot) -> Option<V> {
+    /// Serves a kept entry in place of a failure, and leaves the source alone for a while if it was the source that failed.
+    pub(super) fn save<V: Cacheable>(&self, slot: &Slot, cause: Cause) -> Option<V> {
         let now = self.inner.clock.now();
         let verdict = slot.verdict(now);
         if verdict == Verdict::Gone {
@@ -107,7 +131,7 @@ impl Call<'_> {
         }
         let value = slot.value::<V>()?;
         // One that is still served was filled meanwhile, by a source that works.
-        if verdict == Verdict::Reload {
+        if cause == Cause::Failure && verdict == Verdict::Reload {
             slot.throttle(now);
         }
         self.count(Counter::Saved, 1);

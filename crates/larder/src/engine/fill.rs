@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::background::{Behind, Mode};
+use super::failure::Cause;
 use super::follow::{Followed, deadline, within};
 use super::lead::{Call, Keep};
 use super::plan::Errors;
@@ -263,7 +264,10 @@ impl Call<'_> {
             return S::value(value);
         }
         // Whoever waited too long would rather have what is kept than add to the load of a slow source.
-        if let Some(value) = self.kept().and_then(|slot| self.save::<S::Value>(&slot)) {
+        if let Some(value) = self
+            .kept()
+            .and_then(|slot| self.save::<S::Value>(&slot, Cause::Failure))
+        {
             return S::value(value);
         }
         self.alone::<S, R, _, _, _>(Keep::Load, load, settle).await

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::failure::Cause;
 use super::hit::detected;
 use super::{Cacheable, Planned, Settle, Shape, Share, Site};
 use crate::cache::{Filled, Inner, Reached, StoreLease, When};
@@ -210,6 +211,7 @@ impl Call<'_> {
         let output = Led::new(&[&flight], async move { load().await })
             .run()
             .await;
+        let cause = Cause::of_what_came_back();
         let took = self.took(began);
         match S::split(output) {
             Ok(value) => {
@@ -219,7 +221,7 @@ impl Call<'_> {
                 self.detected(Source::Loaded, None);
                 S::value(value)
             }
-            Err(error) => self.fail::<S, R, T>(lead, kept, share, error, took, settle),
+            Err(error) => self.fail::<S, R, T>(lead, kept, share, (error, cause), took, settle),
         }
     }
 
@@ -237,7 +239,8 @@ impl Call<'_> {
         self.ready_outside(&mut lead).await;
         lead.asked = Asked::now(self.inner);
         let began = lead.asked.at;
-        let output = load().await;
+        let output = Led::new(&[], async move { load().await }).run().await;
+        let cause = Cause::of_what_came_back();
         let took = self.took(began);
         let split = S::split(output);
         match split.as_ref() {
@@ -248,6 +251,7 @@ impl Call<'_> {
                     Keep::Load => self.keep(&mut lead, &made).await,
                 }
             }
+            Err(_) if cause == Cause::Refusal => {}
             Err(error) => {
                 self.failed(took);
                 self.keep_failure::<S, R>(&lead.lease, error, took, settle);

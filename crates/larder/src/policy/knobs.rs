@@ -172,7 +172,7 @@ impl Lit {
         }
     }
 
-    const fn share(self) -> Result<u32, Fault> {
+    pub(crate) const fn share(self) -> Result<u32, Fault> {
         match self {
             Self::Text(text) => share_text(text),
             Self::Float(share) => share_number(share),

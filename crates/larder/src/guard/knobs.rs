@@ -1,0 +1,57 @@
+//! Literals of attributes as what the knobs of guards need; evaluated by the compiler, so that a panic is a compile error at the literal.
+
+use super::Outage;
+use crate::policy::{FOREVER, Lit};
+
+impl Lit {
+    /// A whole number from 1 on.
+    #[track_caller]
+    pub(crate) const fn count(self) -> u64 {
+        match self {
+            Self::Int(count) if count >= 1 && count <= u32::MAX as i128 => count as u64,
+            _ => panic!("this is a whole number from 1 to 4294967295"),
+        }
+    }
+
+    /// A span of time that ends, in nanoseconds.
+    #[track_caller]
+    pub(crate) const fn finite(self) -> u64 {
+        match self.span() {
+            Ok(span) if span.0 == FOREVER => {
+                panic!("\"forever\" is for `ttl` only: give this knob a span like \"1m\"")
+            }
+            Ok(span) => span.0,
+            Err(fault) => panic!("{}", fault.message()),
+        }
+    }
+
+    /// A share in parts of a million.
+    #[track_caller]
+    pub(crate) const fn part(self) -> u32 {
+        match self.share() {
+            Ok(share) => share,
+            Err(fault) => panic!("{}", fault.message()),
+        }
+    }
+
+    /// Nothing: the knob stands alone.
+    #[track_caller]
+    pub(crate) const fn flag(self) {
+        match self {
+            Self::Flag => {}
+            _ => panic!("this knob stands alone, without a value"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) const fn outage(self) -> Outage {
+        if let Self::Text(word) = self
+            && let Some(outage) = Outage::of(word)
+        {
+            return outage;
+        }
+        panic!(
+            "say what happens when the store cannot be asked: \"open\" lets calls through, \"closed\" refuses them"
+        )
+    }
+}

@@ -1,0 +1,8 @@
+//! Guards: what stands before the source, alone and under `#[cached]`.
+
+#![cfg(feature = "macros")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod standing;
