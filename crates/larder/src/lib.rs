@@ -166,4 +166,55 @@ mod guide {
 
     #[doc = include_str!("../../../docs/own-store.md")]
     struct OwnStore;
+
+    #[doc = include_str!("../../../docs/start.md")]
+    struct Start;
+
+    #[doc = include_str!("../../../docs/timeline.md")]
+    struct Timeline;
+
+    #[doc = include_str!("../../../docs/kept.md")]
+    struct Kept;
+
+    #[doc = include_str!("../../../docs/keys.md")]
+    struct Keys;
+
+    #[doc = include_str!("../../../docs/invalidation.md")]
+    struct Invalidation;
+
+    #[doc = include_str!("../../../docs/choosing.md")]
+    struct Choosing;
+
+    #[doc = include_str!("../../../docs/testing.md")]
+    struct Testing;
+
+    #[doc = include_str!("../../../docs/operating.md")]
+    struct Operating;
+
+    #[doc = include_str!("../../../docs/security.md")]
+    struct Security;
+
+    #[doc = include_str!("../../../docs/performance.md")]
+    struct Performance;
+
+    #[doc = include_str!("../../../docs/guards.md")]
+    struct Guards;
+
+    #[doc = include_str!("../../../docs/from-pyfly.md")]
+    struct FromPyfly;
+
+    #[doc = include_str!("../../../docs/from-privex.md")]
+    struct FromPrivex;
+
+    #[doc = include_str!("../../../docs/from-easy-cache.md")]
+    struct FromEasyCache;
+
+    #[doc = include_str!("../../../docs/from-cached.md")]
+    struct FromCached;
+
+    #[doc = include_str!("../../../docs/from-moka.md")]
+    struct FromMoka;
+
+    #[doc = include_str!("../../../docs/from-hitbox.md")]
+    struct FromHitbox;
 }
