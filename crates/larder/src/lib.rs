@@ -209,6 +209,9 @@ mod guide {
     #[doc = include_str!("../../../docs/from-easy-cache.md")]
     struct FromEasyCache;
 
+    #[doc = include_str!("../../../docs/from-advanced-caching.md")]
+    struct FromAdvancedCaching;
+
     #[doc = include_str!("../../../docs/from-cached.md")]
     struct FromCached;
 

@@ -30,6 +30,8 @@ mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod advanced_caching;
+mod cashews;
 mod easy_cache;
 mod privex;
 mod pyfly;

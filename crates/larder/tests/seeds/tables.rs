@@ -7,6 +7,7 @@ const PAGES: &[(&str, &str, usize)] = &[
     ("from-pyfly.md", "pyfly.rs", 20),
     ("from-privex.md", "privex.rs", 20),
     ("from-easy-cache.md", "easy_cache.rs", 20),
+    ("from-advanced-caching.md", "advanced_caching.rs", 20),
 ];
 
 fn text(path: &Path) -> String {

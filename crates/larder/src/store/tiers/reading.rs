@@ -43,7 +43,39 @@ impl Tiers {
         if !answered && let Some(error) = error {
             return Err(error);
         }
-        self.bring_up(&passes).await
+        let mut answers = self.bring_up(&passes).await?;
+        self.bring_up_without_lease(&passes, &mut answers).await;
+        Ok(answers)
+    }
+
+    /// Who asks for an entry alone has no leases of the levels above the one that served: they are asked once more, with leases, so that the next look is near.
+    async fn bring_up_without_lease(&self, passes: &[Pass<'_>], answers: &mut [Found]) {
+        let is_deep = |pass: &Pass<'_>| {
+            let read = &pass.read;
+            // A look that is no use of the entry has no time for a lease; one that knows tags asks how they stand, and must make none.
+            let uses = read.ask == Ask::Entry && !read.lease.is_zero() && read.tags.is_empty();
+            uses && pass.served > pass.told()
+        };
+        let deep: Vec<usize> = (0..passes.len())
+            .filter(|at| is_deep(&passes[*at]))
+            .collect();
+        if deep.is_empty() {
+            return;
+        }
+        let again = deep.iter().map(|at| Read {
+            ask: Ask::EntryOrLease,
+            ..passes[*at].read
+        });
+        let again: Vec<Read<'_>> = again.collect();
+        // What went wrong is told by the levels; what was found before is an answer all the same.
+        let Ok(found) = Box::pin(self.read_through(&again)).await else {
+            return;
+        };
+        for (at, found) in deep.into_iter().zip(found) {
+            if found.bytes.is_some() && found.lease.is_none() {
+                answers[at] = found;
+            }
+        }
     }
 
     /// Asks one level all that is still open.
