@@ -134,6 +134,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Bits by position, for filters.
+    fn bits(&self) -> Option<&dyn Bits> {
+        None
+    }
+
     /// Word of what others change, for a copy in this process that is to stay true.
     fn invalidations(&self) -> Option<&dyn Invalidations> {
         None
@@ -389,6 +394,24 @@ pub struct Admission {
     pub used: u64,
     /// When refused: how long until one more fits.
     pub retry_after: Duration,
+}
+
+/// Bits by position, which several processes set and test: what a Bloom filter is kept in.
+///
+/// # Contract
+/// - Each operation is one round trip and atomic: who tests sees all bits of an acknowledged `set`, and never some of one that is under way.
+/// - A bit that was set stays set until the life of its row is over or the row is cleared. A row that is not there has no bit set.
+/// - Positions may come in any order and more than once. No room is taken beyond that for the highest position that was set.
+/// - Rows and keys of entries never meet: removing entries leaves rows, clearing a row leaves entries.
+pub trait Bits: Send + Sync {
+    /// Sets bits of a row; how many of them were not set before. A row that is not there then gets this life, which later calls leave as it is.
+    fn set<'a>(&'a self, key: &'a str, positions: &'a [u32], life: Life) -> StoreFuture<'a, u64>;
+
+    /// Whether each of these bits is set, in the order of the positions.
+    fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>>;
+
+    /// Forgets a row; whether there was one.
+    fn clear<'a>(&'a self, key: &'a str) -> StoreFuture<'a, bool>;
 }
 
 /// Word of what others change.

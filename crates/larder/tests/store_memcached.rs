@@ -40,6 +40,7 @@ impl Subject for Servers {
             .unsupported(Power::Patterns)
             .unsupported(Power::Touch)
             .unsupported(Power::Windows)
+            .unsupported(Power::Bits)
             .unsupported(Power::Invalidations)
             // Locks end by a clock that ticks once a second.
             .tick(Duration::from_secs(3))

@@ -44,7 +44,9 @@ impl Subject for Memory {
     }
 
     fn expect(&self) -> Expect {
-        Expect::everything().unsupported(Power::Invalidations)
+        Expect::everything()
+            .unsupported(Power::Invalidations)
+            .unsupported(Power::Bits)
     }
 }
 

@@ -249,6 +249,7 @@ pub(super) async fn what_is_unsupported_says_so(trial: &Trial<'_>) -> Outcome {
         (Power::Counters, store.counters().is_some()),
         (Power::Locks, store.locks().is_some()),
         (Power::Windows, store.windows().is_some()),
+        (Power::Bits, store.bits().is_some()),
         (Power::Invalidations, store.invalidations().is_some()),
     ];
     for (power, has) in powers {

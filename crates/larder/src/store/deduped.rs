@@ -9,8 +9,8 @@ use foldhash::quality::RandomState;
 use parking_lot::Mutex;
 
 use super::{
-    Counters, Fill, Found, Head, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal, Scan,
-    Store, StoreFuture, TagVersions, Token, Touch, Windows, Write,
+    Bits, Counters, Fill, Found, Head, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal,
+    Scan, Store, StoreFuture, TagVersions, Token, Touch, Windows, Write,
 };
 use crate::error::Result;
 
@@ -254,6 +254,10 @@ impl Store for Deduped {
 
     fn windows(&self) -> Option<&dyn Windows> {
         self.store.windows()
+    }
+
+    fn bits(&self) -> Option<&dyn Bits> {
+        self.store.bits()
     }
 
     fn invalidations(&self) -> Option<&dyn Invalidations> {

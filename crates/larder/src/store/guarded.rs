@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{
-    Acquired, Admission, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks,
-    Notices, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Unheard,
-    Windows, Write,
+    Acquired, Admission, Bits, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life,
+    Locks, Notices, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
+    Unheard, Windows, Write,
 };
 use crate::error::{Error, Result};
 use crate::runtime::Runtime;
@@ -375,6 +375,10 @@ impl Store for Guarded {
         self.inner.store.windows().map(|_| self as _)
     }
 
+    fn bits(&self) -> Option<&dyn Bits> {
+        self.inner.store.bits().map(|_| self as _)
+    }
+
     fn invalidations(&self) -> Option<&dyn Invalidations> {
         self.inner.store.invalidations().map(|_| self as _)
     }
@@ -437,6 +441,29 @@ impl Windows for Guarded {
             return self.lacks("admit");
         };
         Box::pin(self.ask("admit", windows.admit(key, limit, per)))
+    }
+}
+
+impl Bits for Guarded {
+    fn set<'a>(&'a self, key: &'a str, positions: &'a [u32], life: Life) -> StoreFuture<'a, u64> {
+        match self.inner.store.bits() {
+            Some(bits) => Box::pin(self.ask("set_bits", bits.set(key, positions, life))),
+            None => self.lacks("set_bits"),
+        }
+    }
+
+    fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>> {
+        match self.inner.store.bits() {
+            Some(bits) => Box::pin(self.ask("test_bits", bits.test(key, positions))),
+            None => self.lacks("test_bits"),
+        }
+    }
+
+    fn clear<'a>(&'a self, key: &'a str) -> StoreFuture<'a, bool> {
+        match self.inner.store.bits() {
+            Some(bits) => Box::pin(self.ask("clear_bits", bits.clear(key))),
+            None => self.lacks("clear_bits"),
+        }
     }
 }
 

@@ -78,8 +78,8 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::runtime::{Reactor, Runtime, Task};
 use crate::store::{
-    Acquired, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Opening, Page, Read,
-    Removal, Scan, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Acquired, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Opening, Page,
+    Read, Removal, Scan, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 
 mod core;
@@ -239,6 +239,10 @@ impl Store for Objects {
     }
 
     fn windows(&self) -> Option<&dyn Windows> {
+        None
+    }
+
+    fn bits(&self) -> Option<&dyn Bits> {
         None
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::head::rename_tags;
 use super::{
-    Acquired, Admission, Changed, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks,
-    Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Acquired, Admission, Bits, Changed, Counters, Fill, Found, Invalidations, LeaseLevel, Life,
+    Locks, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 use crate::error::{Error, Result};
 
@@ -224,6 +224,10 @@ impl Store for Prefixed {
         self.store.windows().map(|_| self as _)
     }
 
+    fn bits(&self) -> Option<&dyn Bits> {
+        self.store.bits().map(|_| self as _)
+    }
+
     fn invalidations(&self) -> Option<&dyn Invalidations> {
         self.store.invalidations().map(|_| self as _)
     }
@@ -279,6 +283,31 @@ impl Windows for Prefixed {
             return self.lacks("admit");
         };
         Box::pin(async move { windows.admit(&self.within(key), limit, per).await })
+    }
+}
+
+impl Bits for Prefixed {
+    fn set<'a>(&'a self, key: &'a str, positions: &'a [u32], life: Life) -> StoreFuture<'a, u64> {
+        match self.store.bits() {
+            Some(bits) => {
+                Box::pin(async move { bits.set(&self.within(key), positions, life).await })
+            }
+            None => self.lacks("set_bits"),
+        }
+    }
+
+    fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>> {
+        match self.store.bits() {
+            Some(bits) => Box::pin(async move { bits.test(&self.within(key), positions).await }),
+            None => self.lacks("test_bits"),
+        }
+    }
+
+    fn clear<'a>(&'a self, key: &'a str) -> StoreFuture<'a, bool> {
+        match self.store.bits() {
+            Some(bits) => Box::pin(async move { bits.clear(&self.within(key)).await }),
+            None => self.lacks("clear_bits"),
+        }
     }
 }
 

@@ -35,7 +35,7 @@
 //! if it was removed meanwhile by another process, the script follows in a second round trip.
 //!
 //! # What lies in the database
-//! An entry is a string under exactly its key. Records beside it (leases, versions of tags, locks, windows) are called like their key, then the byte `0xFF`, which no UTF-8 text
+//! An entry is a string under exactly its key. Records beside it (leases, versions of tags, locks, windows, bits) are called like their key, then the byte `0xFF`, which no UTF-8 text
 //! holds, then a letter. So a user whom the ACL restricts to `~app:*` has all that is needed. Strings only: what else lies under an entry's key is not there for readers and is
 //! overwritten by writers.
 //!
@@ -59,8 +59,8 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::{
-    Counters, Fill, Invalidations, LeaseLevel, Life, Locks, Opening, Page, Read, Removal, Scan,
-    Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Bits, Counters, Fill, Invalidations, LeaseLevel, Life, Locks, Opening, Page, Read, Removal,
+    Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{Reactor, Side};
@@ -344,6 +344,10 @@ impl Store for Redis {
     }
 
     fn windows(&self) -> Option<&dyn Windows> {
+        Some(self)
+    }
+
+    fn bits(&self) -> Option<&dyn Bits> {
         Some(self)
     }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Acquired, Admission, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Notice,
-    Notices, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Unheard,
-    Windows, Write,
+    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks,
+    Notice, Notices, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
+    Unheard, Windows, Write,
 };
 use crate::error::Error;
 
@@ -208,6 +208,11 @@ impl Store for Routed {
         self.stores.iter().any(has).then_some(self as _)
     }
 
+    fn bits(&self) -> Option<&dyn Bits> {
+        let has = |store: &Arc<dyn Store>| store.bits().is_some();
+        self.stores.iter().any(has).then_some(self as _)
+    }
+
     fn invalidations(&self) -> Option<&dyn Invalidations> {
         let has = |store: &Arc<dyn Store>| store.invalidations().is_some();
         self.stores.iter().all(has).then_some(self as _)
@@ -263,6 +268,29 @@ impl Windows for Routed {
         match self.stores[self.of(key)].windows() {
             Some(windows) => windows.admit(key, limit, per),
             None => self.lacks("admit", key),
+        }
+    }
+}
+
+impl Bits for Routed {
+    fn set<'a>(&'a self, key: &'a str, positions: &'a [u32], life: Life) -> StoreFuture<'a, u64> {
+        match self.stores[self.of(key)].bits() {
+            Some(bits) => bits.set(key, positions, life),
+            None => self.lacks("set_bits", key),
+        }
+    }
+
+    fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>> {
+        match self.stores[self.of(key)].bits() {
+            Some(bits) => bits.test(key, positions),
+            None => self.lacks("test_bits", key),
+        }
+    }
+
+    fn clear<'a>(&'a self, key: &'a str) -> StoreFuture<'a, bool> {
+        match self.stores[self.of(key)].bits() {
+            Some(bits) => bits.clear(key),
+            None => self.lacks("clear_bits", key),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Notice, Notices, Page, Read,
-    Removal, Scan, Store, StoreFuture, TagVersions, Touch, Unheard, Windows, Write,
+    Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Notice, Notices, Page,
+    Read, Removal, Scan, Store, StoreFuture, TagVersions, Touch, Unheard, Windows, Write,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -222,6 +222,10 @@ impl Store for Tiers {
 
     fn windows(&self) -> Option<&dyn Windows> {
         self.windowing().map(|_| self as _)
+    }
+
+    fn bits(&self) -> Option<&dyn Bits> {
+        self.filtering().map(|_| self as _)
     }
 
     fn invalidations(&self) -> Option<&dyn Invalidations> {

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{Runtime, Task};
 use crate::store::{
-    Acquired, Admission, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Read,
-    Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page,
+    Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 
 mod entries;
@@ -378,6 +378,10 @@ impl Store for MemoryStore {
         Some(self)
     }
 
+    fn bits(&self) -> Option<&dyn Bits> {
+        Some(self)
+    }
+
     fn invalidations(&self) -> Option<&dyn Invalidations> {
         Some(self)
     }
@@ -421,6 +425,29 @@ impl Windows for MemoryStore {
     fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
         let key = key.to_owned();
         Box::pin(self.call("admit", move |state| Ok(state.admit(&key, limit, per))))
+    }
+}
+
+impl Bits for MemoryStore {
+    fn set<'a>(&'a self, key: &'a str, positions: &'a [u32], life: Life) -> StoreFuture<'a, u64> {
+        let (key, positions) = (key.to_owned(), positions.to_vec());
+        Box::pin(self.call("set_bits", move |state| {
+            Ok(state.set_bits(&key, &positions, life))
+        }))
+    }
+
+    fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>> {
+        let (key, positions) = (key.to_owned(), positions.to_vec());
+        Box::pin(self.call("test_bits", move |state| {
+            Ok(state.test_bits(&key, &positions))
+        }))
+    }
+
+    fn clear<'a>(&'a self, key: &'a str) -> StoreFuture<'a, bool> {
+        let key = key.to_owned();
+        Box::pin(self.call("clear_bits", move |state| {
+            Ok(state.rows.remove(&key).is_some())
+        }))
     }
 }
 

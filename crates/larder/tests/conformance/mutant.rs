@@ -48,6 +48,10 @@ pub(crate) enum Wrong {
     LockHasNoOwner,
     FenceStands,
     WindowCountsTheRefused,
+    BitsAreShifted,
+    BitsAreAllNew,
+    BitsRenewTheirLife,
+    BitsStay,
     InvalidationsAreSilent,
     CloseDoesNothing,
     RemovalCountsQuestions,
@@ -125,6 +129,10 @@ impl Wrong {
         ),
         (FenceStands, "locking::fences_grow"),
         (WindowCountsTheRefused, "windowing::as_many_as_the_limit"),
+        (BitsAreShifted, "bits::a_bit_that_was_set_is_set"),
+        (BitsAreAllNew, "bits::new_bits_are_counted"),
+        (BitsRenewTheirLife, "bits::the_first_bits_give_the_life"),
+        (BitsStay, "bits::a_cleared_row_is_empty"),
         (
             InvalidationsAreSilent,
             "invalidating::what_others_change_is_told",
@@ -491,6 +499,10 @@ impl Store for Mutant {
         Some(self)
     }
 
+    fn bits(&self) -> Option<&dyn Bits> {
+        Some(self)
+    }
+
     fn invalidations(&self) -> Option<&dyn Invalidations> {
         Some(self)
     }
@@ -611,6 +623,47 @@ impl Windows for Mutant {
                 ..admission
             })
         })
+    }
+}
+
+impl Mutant {
+    fn right_bits(&self) -> &dyn Bits {
+        self.right.bits().unwrap()
+    }
+}
+
+impl Bits for Mutant {
+    fn set<'a>(&'a self, key: &'a str, positions: &'a [u32], life: Life) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let mut all = positions.to_vec();
+            if self.is(BitsAreShifted) {
+                all.extend(positions.iter().map(|at| at | 1));
+            }
+            if self.is(BitsRenewTheirLife) {
+                for at in 0..10 {
+                    if self.right_bits().test(key, &[at]).await?[0] {
+                        all.push(at);
+                    }
+                }
+                self.right_bits().clear(key).await?;
+            }
+            let new = self.right_bits().set(key, &all, life).await?;
+            Ok(match self.wrong {
+                BitsAreAllNew => positions.len() as u64,
+                _ => new,
+            })
+        })
+    }
+
+    fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>> {
+        self.right_bits().test(key, positions)
+    }
+
+    fn clear<'a>(&'a self, key: &'a str) -> StoreFuture<'a, bool> {
+        match self.wrong {
+            BitsStay => Box::pin(async move { Ok(self.right_bits().test(key, &[7]).await?[0]) }),
+            _ => self.right_bits().clear(key),
+        }
     }
 }
 

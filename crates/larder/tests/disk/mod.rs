@@ -78,7 +78,9 @@ impl Subject for Opened {
     }
 
     fn expect(&self) -> Expect {
-        Expect::everything().unsupported(Power::Invalidations)
+        Expect::everything()
+            .unsupported(Power::Invalidations)
+            .unsupported(Power::Bits)
     }
 }
 

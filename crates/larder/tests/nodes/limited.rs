@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use larder::store::{
-    Ask, Counters, Fill, Found, Head, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal,
+    Ask, Bits, Counters, Fill, Found, Head, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal,
     Scan, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 use larder::testing::{MemoryStore, Simulation};
@@ -98,6 +98,10 @@ macro_rules! limited {
 
             fn windows(&self) -> Option<&dyn Windows> {
                 self.inner.windows()
+            }
+
+            fn bits(&self) -> Option<&dyn Bits> {
+                self.inner.bits()
             }
 
             fn invalidations(&self) -> Option<&dyn Invalidations> {

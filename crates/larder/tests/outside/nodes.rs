@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use larder::store::{
-    Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal, Scan,
+    Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal, Scan,
     Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 use larder::testing::{MemoryStore, Simulation};
@@ -48,6 +48,10 @@ macro_rules! counted {
 
             fn windows(&self) -> Option<&dyn Windows> {
                 self.inner.windows()
+            }
+
+            fn bits(&self) -> Option<&dyn Bits> {
+                self.inner.bits()
             }
 
             fn invalidations(&self) -> Option<&dyn Invalidations> {

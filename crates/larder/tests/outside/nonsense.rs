@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 
 use larder::store::{
-    Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal,
+    Bits, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal,
     Scan, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 use larder::testing::MemoryStore;
@@ -136,6 +136,10 @@ impl Store for Twisted {
     }
 
     fn windows(&self) -> Option<&dyn Windows> {
+        None
+    }
+
+    fn bits(&self) -> Option<&dyn Bits> {
         None
     }
 

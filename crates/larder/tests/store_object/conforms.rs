@@ -26,6 +26,7 @@ impl Subject for Bed {
             .largest(LARGEST)
             .unsupported(Power::Touch)
             .unsupported(Power::Windows)
+            .unsupported(Power::Bits)
             .unsupported(Power::Invalidations)
     }
 }

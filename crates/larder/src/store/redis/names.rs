@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Fence,
     /// A sliding window.
     Window,
+    /// A row of bits.
+    Bits,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Lock => b'k',
             Self::Fence => b'n',
             Self::Window => b'w',
+            Self::Bits => b'b',
         }
     }
 }

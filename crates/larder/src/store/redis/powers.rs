@@ -1,13 +1,13 @@
-//! Counters, locks and sliding windows: one script each.
+//! Counters, locks, sliding windows and bits: one script or command each.
 
 use std::time::Duration;
 
-use ::redis::Value;
+use ::redis::{Cmd, Value};
 
 use super::names::Kind;
 use super::{Redis, finite, millis, random, reply, script};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Acquired, Admission, Counters, Life, Locks, StoreFuture, Windows};
+use crate::store::{Acquired, Admission, Bits, Counters, Life, Locks, StoreFuture, Windows};
 
 /// How long a fencing number is remembered past the end of its lock.
 const MEMORY: Duration = Duration::from_secs(48 * 3_600);
@@ -125,6 +125,50 @@ impl Windows for Redis {
                 used: number(1)?,
                 retry_after: Duration::from_micros(number(2)?),
             })
+        })
+    }
+}
+
+impl Bits for Redis {
+    fn set<'a>(&'a self, key: &'a str, positions: &'a [u32], life: Life) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let room = key.len() + 11 * positions.len() + 32;
+            let mut cmd = script::SET_BITS.call(1, 1 + positions.len(), room);
+            cmd.arg(self.names.beside(key, Kind::Bits))
+                .arg(millis(life));
+            for position in positions {
+                cmd.arg(position);
+            }
+            let new = reply::number("set_bits", &self.ask("set_bits", cmd).await?)?;
+            Ok(new.max(0) as u64)
+        })
+    }
+
+    /// [BITFIELD](https://redis.io/docs/latest/commands/bitfield/): many bits in one command.
+    fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>> {
+        Box::pin(async move {
+            if positions.is_empty() {
+                return Ok(Vec::new());
+            }
+            let room = key.len() + 21 * positions.len() + 32;
+            let mut cmd = Cmd::with_capacity(2 + 3 * positions.len(), room);
+            cmd.arg("BITFIELD").arg(self.names.beside(key, Kind::Bits));
+            for position in positions {
+                cmd.arg("GET").arg("u1").arg(position);
+            }
+            let answer = self.ask("test_bits", cmd).await?;
+            let bits = reply::list_of("test_bits", answer, positions.len())?;
+            bits.iter()
+                .map(|bit| reply::yes("test_bits", bit))
+                .collect()
+        })
+    }
+
+    fn clear<'a>(&'a self, key: &'a str) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut cmd = ::redis::cmd("UNLINK");
+            cmd.arg(self.names.beside(key, Kind::Bits));
+            reply::yes("clear_bits", &self.ask("clear_bits", cmd).await?)
         })
     }
 }

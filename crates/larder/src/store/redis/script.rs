@@ -29,6 +29,7 @@ scripts! {
     RENEW = "renew.lua";
     RELEASE = "release.lua";
     ADMIT = "admit.lua";
+    SET_BITS = "set_bits.lua";
 }
 
 impl Lua {
@@ -67,7 +68,7 @@ pub(super) fn whole(call: &Cmd) -> Option<Cmd> {
     };
     let all = [
         &READ, &FILL, &WRITE, &TOUCH, &REMOVE, &VERSIONS, &FORGET, &ADD, &ACQUIRE, &RENEW,
-        &RELEASE, &ADMIT,
+        &RELEASE, &ADMIT, &SET_BITS,
     ];
     let script = all
         .into_iter()

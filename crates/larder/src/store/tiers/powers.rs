@@ -1,4 +1,4 @@
-//! Numbers, locks and windows: each on the deepest level that has them.
+//! Numbers, locks, windows and bits: each on the deepest level that has them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use super::Tiers;
 use super::word::Relay;
 use crate::error::{Error, Result};
 use crate::store::{
-    Acquired, Admission, Ask, Counters, Invalidations, Life, Locks, Read, Removal, Sink, Store,
-    StoreFuture, Windows,
+    Acquired, Admission, Ask, Bits, Counters, Invalidations, Life, Locks, Read, Removal, Sink,
+    Store, StoreFuture, Windows,
 };
 
 impl Tiers {
@@ -31,6 +31,11 @@ impl Tiers {
             .iter()
             .rev()
             .find_map(|level| level.store.windows())
+    }
+
+    pub(super) fn filtering(&self) -> Option<&dyn Bits> {
+        let mut levels = self.levels.iter().rev();
+        levels.find_map(|level| level.store.bits())
     }
 
     fn lacks<T: Send + 'static>(&self, operation: &'static str) -> StoreFuture<'_, T> {
@@ -112,6 +117,29 @@ impl Windows for Tiers {
         match self.windowing() {
             Some(windows) => windows.admit(key, limit, per),
             None => self.lacks("admit"),
+        }
+    }
+}
+
+impl Bits for Tiers {
+    fn set<'a>(&'a self, key: &'a str, positions: &'a [u32], life: Life) -> StoreFuture<'a, u64> {
+        match self.filtering() {
+            Some(bits) => bits.set(key, positions, life),
+            None => self.lacks("set_bits"),
+        }
+    }
+
+    fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>> {
+        match self.filtering() {
+            Some(bits) => bits.test(key, positions),
+            None => self.lacks("test_bits"),
+        }
+    }
+
+    fn clear<'a>(&'a self, key: &'a str) -> StoreFuture<'a, bool> {
+        match self.filtering() {
+            Some(bits) => bits.clear(key),
+            None => self.lacks("clear_bits"),
         }
     }
 }

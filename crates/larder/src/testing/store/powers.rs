@@ -1,9 +1,9 @@
-//! Counters, locks, windows.
+//! Counters, locks, windows, bits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::state::{Change, Held, State, Stored, Window};
+use super::state::{Change, Held, Row, State, Stored, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Acquired, Admission, Life};
 
@@ -98,6 +98,27 @@ impl State {
             used,
             retry_after: leaves.map_or(per, |at| at.after(per).since(now)),
         }
+    }
+}
+
+impl State {
+    pub(super) fn set_bits(&mut self, key: &str, positions: &[u32], life: Life) -> u64 {
+        let until = self.until(life);
+        if positions.is_empty() || until <= self.now {
+            return positions.iter().collect::<BTreeSet<_>>().len() as u64;
+        }
+        let row = self.rows.entry(key.to_owned()).or_insert_with(|| Row {
+            set: BTreeSet::new(),
+            until,
+        });
+        let new = positions.iter().filter(|at| row.set.insert(**at));
+        new.count() as u64
+    }
+
+    pub(super) fn test_bits(&self, key: &str, positions: &[u32]) -> Vec<bool> {
+        let row = self.rows.get(key);
+        let is_set = |at| row.is_some_and(|row| row.set.contains(at));
+        positions.iter().map(is_set).collect()
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) struct State {
     pub(super) epoch: u64,
     pub(super) locks: BTreeMap<String, Held>,
     pub(super) windows: BTreeMap<String, Window>,
+    pub(super) rows: BTreeMap<String, Row>,
     pub(super) sinks: BTreeMap<u64, Arc<dyn Sink>>,
     /// Connections that hear nothing at present.
     pub(super) deaf: BTreeSet<u64>,
@@ -50,6 +51,12 @@ pub(super) struct Window {
     pub(super) until: Timestamp,
 }
 
+/// Bits by position.
+pub(super) struct Row {
+    pub(super) set: BTreeSet<u32>,
+    pub(super) until: Timestamp,
+}
+
 pub(super) enum Change {
     Key(String),
     Tag(String),
@@ -69,6 +76,7 @@ impl State {
             epoch: 0,
             locks: BTreeMap::new(),
             windows: BTreeMap::new(),
+            rows: BTreeMap::new(),
             sinks: BTreeMap::new(),
             deaf: BTreeSet::new(),
             changes: Vec::new(),
@@ -107,6 +115,7 @@ impl State {
         self.tags.retain(|_, tag| tag.until > now);
         self.locks.retain(|_, lock| lock.until.after(FENCES) > now);
         self.windows.retain(|_, window| window.until > now);
+        self.rows.retain(|_, row| row.until > now);
     }
 
     /// Tells all connections but the one that made the changes.
@@ -136,6 +145,7 @@ impl State {
         self.tags.clear();
         self.locks.clear();
         self.windows.clear();
+        self.rows.clear();
         self.changes.clear();
         self.epoch = self.number();
         let hears = |link: &u64| !self.deaf.contains(link);
