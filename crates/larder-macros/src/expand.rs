@@ -2,6 +2,7 @@
 
 mod background;
 mod fill;
+pub(crate) mod filter_handle;
 mod free;
 mod inline;
 mod method;
@@ -90,7 +91,7 @@ impl Unit<'_> {
         let body = self.attributes.body.iter().map(|attribute| {
             let last = attribute.path().segments.last();
             match last.is_some_and(|last| guards::is_guard(&last.ident.to_string())) {
-                true => guards::for_body(attribute, &name, is_associated),
+                true => guards::for_body(attribute, &name, &self.function.item.vis, is_associated),
                 false => attribute.clone(),
             }
         });

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ItemFn, LitStr, Meta};
+use syn::{Attribute, Expr, ItemFn, LitStr, Meta, Visibility};
 
 use crate::args::Shape;
 use crate::diagnose::Errors;
@@ -14,8 +14,10 @@ use crate::tokens::placed;
 use crate::validate;
 
 mod args;
+mod bloom;
 
-pub(crate) use args::{FUNCTION, GuardArgs};
+pub(crate) use args::{FUNCTION, GuardArgs, VISIBLE};
+pub(crate) use bloom::Home;
 
 /// The attributes of guards, and the type of the library that each stands for.
 pub(crate) const GUARDS: &[(&str, &str)] = &[
@@ -74,12 +76,28 @@ pub(crate) fn expand(
     }
     item.attrs = others;
     errors.finish()?;
+    let fillers = fillers(&guards, &item)?;
     // The last one first: it stands next to the body.
     for guard in guards.iter().rev() {
         let wrapped = guard.wrap(&item)?;
         item.block = syn::parse_quote!({ #wrapped });
     }
-    Ok(quote!(#[allow(clippy::used_underscore_binding)] #item))
+    Ok(quote!(#[allow(clippy::used_underscore_binding)] #item #fillers))
+}
+
+/// What the filter among the guards is filled by.
+fn fillers(guards: &[Guard], item: &ItemFn) -> syn::Result<TokenStream> {
+    let mut all = guards
+        .iter()
+        .filter(|guard| guard.name == "bloom" && guard.args.common.no_handle.is_none());
+    let Some(first) = all.next() else {
+        return Ok(TokenStream::new());
+    };
+    if let Some(second) = all.next() {
+        let message = "two filters of one function cannot both be filled by its name: add `no_handle` to one of them, and fill that by a `larder::guard::Bloom` of the same `filter = \"..\"`";
+        return Err(syn::Error::new(second.name.span(), message));
+    }
+    first.fills(item, &item.attrs)
 }
 
 fn name_of(attribute: &Attribute) -> Option<Ident> {
@@ -94,7 +112,12 @@ fn arguments(attribute: &Attribute) -> syn::Result<TokenStream> {
 }
 
 /// The attribute of a guard as it stands on the function that holds the body of a cached one: that has another name.
-pub(crate) fn for_body(attribute: &Attribute, function: &str, is_associated: bool) -> Attribute {
+pub(crate) fn for_body(
+    attribute: &Attribute,
+    function: &str,
+    visibility: &Visibility,
+    is_associated: bool,
+) -> Attribute {
     let path = attribute.path();
     let said = arguments(attribute).unwrap_or_default();
     let comma =
@@ -102,7 +125,16 @@ pub(crate) fn for_body(attribute: &Attribute, function: &str, is_associated: boo
     let name = LitStr::new(function, path.span());
     let word = Ident::new(FUNCTION, path.span());
     let associated = is_associated.then(|| quote_spanned!(path.span()=> , associated));
-    syn::parse_quote_spanned!(attribute.span()=> #[#path(#said #comma #word = #name #associated)])
+    // A filter is filled by whoever may call the function.
+    let visible = path.segments.last().filter(|last| last.ident == "bloom");
+    let visible = visible.map(|last| {
+        let (word, text) = (
+            Ident::new(VISIBLE, last.ident.span()),
+            LitStr::new(&visibility.to_token_stream().to_string(), visibility.span()),
+        );
+        quote!(, #word = #text)
+    });
+    syn::parse_quote_spanned!(attribute.span()=> #[#path(#said #comma #word = #name #visible #associated)])
 }
 
 impl Guard {
@@ -117,6 +149,9 @@ impl Guard {
         let mut errors = Errors::default();
         validate::guarded(&self.name, args, &function, &mut errors);
         errors.finish()?;
+        if self.name == "bloom" {
+            return self.filters(&function);
+        }
         let key = KeyModel::new(args, &function)?;
         let unit = Unit {
             args,
@@ -158,6 +193,16 @@ impl Guard {
     fn path(&self, function: &Function, cache: &Ident) -> TokenStream {
         let library = &function.library;
         let buf = local("__buf");
+        let steps = self.path_steps(function, &buf);
+        quote! {{
+            let mut #buf = #library::__private::KeyBuf::new();
+            #steps
+            #buf.within(#cache)
+        }}
+    }
+
+    /// Statements that append the function's path to the buffer.
+    fn path_steps(&self, function: &Function, buf: &Ident) -> TokenStream {
         let name = match &self.args.function {
             Some(name) => name.value(),
             None => crate::expand::plain_name(function),
@@ -168,12 +213,10 @@ impl Guard {
             true => quote!(::core::any::type_name::<Self>()),
             false => quote!(::core::module_path!()),
         };
-        quote! {{
-            let mut #buf = #library::__private::KeyBuf::new();
+        quote! {
             #buf.literal(#home);
             #buf.literal(#name);
-            #buf.within(#cache)
-        }}
+        }
     }
 
     /// The guard as a static, and an expression that is a reference to it.

@@ -233,6 +233,8 @@ enum Home {
     Type,
     /// In the function itself.
     Module,
+    /// Within something that has the function's path already.
+    Within,
 }
 
 impl KeyModel {
@@ -275,6 +277,14 @@ impl KeyModel {
         Ok(model)
     }
 
+    /// What a filter holds: it has the path and the version of the function in its name.
+    pub(crate) fn of_elements(args: &Args, function: &Function) -> syn::Result<Self> {
+        let mut model = Self::new(args, function)?;
+        model.version = 0;
+        model.home = Home::Within;
+        Ok(model)
+    }
+
     /// Whether the key shows this argument, or `self`.
     pub(crate) fn takes(&self, ident: &Ident) -> bool {
         match &self.source {
@@ -297,6 +307,15 @@ impl KeyModel {
         view: View,
         cache: &TokenStream,
     ) -> TokenStream {
+        self.rendered(function, view, &quote!(.within(#cache)))
+    }
+
+    /// The same without the prefix of a cache.
+    pub(crate) fn render_bare(&self, function: &Function, view: View) -> TokenStream {
+        self.rendered(function, view, &TokenStream::new())
+    }
+
+    fn rendered(&self, function: &Function, view: View, end: &TokenStream) -> TokenStream {
         let library = &function.library;
         let version = self.version;
         let buf = format_ident!("__buf", span = Span::mixed_site());
@@ -313,7 +332,7 @@ impl KeyModel {
             let mut #buf = #library::__private::KeyBuf::new();
             #version
             #steps
-            #buf.within(#cache)
+            #buf #end
         }}
     }
 
@@ -328,6 +347,7 @@ impl KeyModel {
                 #buf.literal(::core::any::type_name::<Self>());
                 #buf.literal(::core::concat!("::", #name, "("));
             },
+            Home::Within => quote!(#buf.literal("(");),
             Home::Module => quote! {
                 #buf.literal(::core::concat!(::core::module_path!(), "::", #name, "("));
             },

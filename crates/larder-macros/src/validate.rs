@@ -67,8 +67,11 @@ pub(crate) fn guarded(name: &Ident, args: &Args, function: &Function, errors: &m
     } else if name != "bloom" {
         cannot_refuse(name, function, errors);
     }
-    if args.key.is_some() {
+    if args.key.is_some() || name == "bloom" {
         arguments(function, errors);
+    }
+    if args.key.is_none() && name == "bloom" {
+        without_key(args, function, errors);
     }
 }
 
@@ -181,6 +184,11 @@ fn key(args: &Args, function: &Function, does: Does, errors: &mut Errors) {
         errors.push(syn::Error::new(proc_macro2::Span::call_site(), message));
         return;
     }
+    without_key(args, function, errors);
+}
+
+/// All arguments are the key.
+fn without_key(args: &Args, function: &Function, errors: &mut Errors) {
     generic_without_key(function, errors);
     let skipped = |argument: &Argument| {
         args.skip

@@ -168,6 +168,25 @@ pub enum Event<'a> {
         /// What the guard did instead.
         outage: Outage,
     },
+    /// A Bloom filter answered for the function: what was asked for is certainly not there, and the source was not called.
+    RuledOut {
+        /// What was asked for: the cache's prefix, `bloom:` and the key of the attribute.
+        key: &'a str,
+    },
+    /// A Bloom filter was asked before it was ready, and lets calls through. Told once by each process, and again after an hour without a call.
+    FilterNotReady {
+        /// The filter, as its bits are called in the store.
+        key: &'a str,
+    },
+    /// A Bloom filter holds more keys than it was made for: "maybe" comes more often than was said. Told once by each process, to whoever adds.
+    FilterFull {
+        /// The filter, as its bits are called in the store.
+        key: &'a str,
+        /// How many keys it was made for.
+        capacity: u64,
+        /// About how many it holds.
+        holds: u64,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -236,6 +255,21 @@ impl fmt::Display for Event<'_> {
                     "{guard} of `{key}` could not be asked and was {outage:?}: {error}"
                 )
             }
+            Self::RuledOut { key } => {
+                write!(f, "answered `{key}` without a call: certainly not there")
+            }
+            Self::FilterNotReady { key } => write!(
+                f,
+                "the filter `{key}` lets calls through: add all keys to it, then say `ready`"
+            ),
+            Self::FilterFull {
+                key,
+                capacity,
+                holds,
+            } => write!(
+                f,
+                "the filter `{key}` holds about {holds} keys and was made for {capacity}: give it a greater capacity"
+            ),
             Self::StayedLocal { key, type_name } => {
                 write!(
                     f,

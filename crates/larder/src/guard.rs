@@ -6,6 +6,7 @@
 //! | attribute | value | refuses |
 //! |---|---|---|
 //! | [`rate_limit`](crate::rate_limit) | [`RateLimit`] | calls beyond so many in a time |
+//! | [`bloom`](crate::bloom) | [`Bloom`] | calls for what is certainly not there |
 //!
 //! Guards of one function are asked from the top to the bottom, wherever `#[cached]` stands among them. What a guard counts, it counts by its key, in the store of the cache if it
 //! has one, else in this process. Without a `key` all calls of the function count together.
@@ -24,6 +25,7 @@ use crate::runtime::{BoxFuture, Runtime, Timestamp};
 use crate::scope::Scope;
 use crate::store::Store;
 
+mod bloom;
 mod here;
 mod knobs;
 pub(crate) mod mark;
@@ -32,6 +34,13 @@ mod rate_limit;
 mod refused;
 mod states;
 
+#[doc(hidden)]
+pub use bloom::{
+    AnswerByRefusal, AnswerWithoutRefusal, Answers, AnswersOf, BloomKnobs, SaysNo, SaysYes,
+    carries, says_no, says_yes,
+};
+pub use bloom::{AsyncBloom, Bloom, BloomCall, SyncBloom};
+pub(crate) use bloom::{Mode, Said, is_misuse};
 pub(crate) use here::Here;
 pub use outage::Outage;
 pub use rate_limit::{RateLimit, RateLimitKnobs};
@@ -116,6 +125,14 @@ impl Asking {
         }
     }
 
+    /// The key as the caller gave it.
+    pub(crate) fn bare(&self) -> &str {
+        let key = &*self.key;
+        let key = key.strip_prefix(self.ground.prefix()).unwrap_or(key);
+        let key = key.strip_prefix(self.guard).unwrap_or(key);
+        key.strip_prefix(':').unwrap_or(key)
+    }
+
     pub(crate) fn ground(&self) -> &Arc<dyn Ground> {
         &self.ground
     }
@@ -135,6 +152,8 @@ pub(crate) trait Ground: Send + Sync {
     fn runtime(&self) -> &Arc<dyn Runtime>;
     /// The store of the cache.
     fn store(&self) -> Option<&Arc<dyn Store>>;
+    /// What the names of all that it keeps begin with.
+    fn prefix(&self) -> &str;
     /// What stands in for a store within this process.
     fn here(&self) -> &Here;
     /// What guards of this process remember.

@@ -111,6 +111,9 @@ pub use handle::{AsyncHandle, SyncHandle};
 
 pub use key::{Key, KeyPart, PartWriter, Template, escape};
 #[cfg(feature = "macros")]
+#[doc = include_str!("docs/bloom.md")]
+pub use larder_macros::bloom;
+#[cfg(feature = "macros")]
 #[doc = include_str!("docs/cache_put.md")]
 pub use larder_macros::cache_put;
 #[cfg(feature = "macros")]
@@ -149,6 +152,9 @@ struct Readme;
     feature = "sqlite"
 ))]
 mod guide {
+    #[doc = include_str!("../../../docs/bloom.md")]
+    struct Bloom;
+
     #[doc = include_str!("../../../docs/stores.md")]
     struct Stores;
 

@@ -5,7 +5,12 @@ use std::future::Future;
 pub use crate::engine::{
     ArcTarget, Arced, AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, KeptError,
     Mode, NotResult, NotShared, Nullable, Plan, Settle, Shape, Share, SharingOf, Site, Ticket,
-    fill, fill_behind, fill_sync, fill_sync_behind, guarded, guarded_sync, hit,
+    fill, fill_behind, fill_sync, fill_sync_behind, filtered, filtered_sync, guarded, guarded_sync,
+    hit,
+};
+
+pub use crate::guard::{
+    AnswerByRefusal, AnswerWithoutRefusal, Answers, AnswersOf, carries, says_no, says_yes,
 };
 
 pub use crate::codec::{NotPortable, WireOf};
@@ -37,6 +42,19 @@ macro_rules! __larder_error_cloner {
     }};
 }
 
+/// How a function that returns a `Result` answers without a call.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __larder_answers {
+    ($output:ty) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::{AnswerByRefusal as _, AnswerWithoutRefusal as _};
+        // By one reference, at which the inherent method is found first, then the first trait's; one more, and the second's.
+        (&$crate::__private::AnswersOf::<$output>::new()).answers()
+    }};
+}
+
+pub use crate::__larder_answers as answers;
 pub use crate::__larder_error_cloner as error_cloner;
 pub use crate::__larder_wire as wire;
 

@@ -31,9 +31,10 @@ pub(crate) enum Counter {
     StoreFailures,
     Unreadable,
     Refused,
+    RuledOut,
 }
 
-const COUNTERS: usize = 20;
+const COUNTERS: usize = 21;
 const STRIPES: usize = 16;
 
 /// One thread's counters, apart from the lines of all others.
@@ -104,6 +105,7 @@ impl Counters {
             store_failures: self.sum(Counter::StoreFailures),
             unreadable: self.sum(Counter::Unreadable),
             refused: self.sum(Counter::Refused),
+            ruled_out: self.sum(Counter::RuledOut),
         }
     }
 }
@@ -203,6 +205,8 @@ pub struct Stats {
     pub unreadable: u64,
     /// Calls that a guard did not let through. Of a cache only.
     pub refused: u64,
+    /// Calls that a Bloom filter answered: what was asked for is certainly not there.
+    pub ruled_out: u64,
 }
 
 impl Stats {
@@ -234,7 +238,8 @@ impl Stats {
             store_hits,
             store_failures,
             unreadable,
-            refused
+            refused,
+            ruled_out
         )
     }
 

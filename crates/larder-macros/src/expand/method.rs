@@ -106,12 +106,12 @@ fn bound(unit: &Unit<'_>) -> TokenStream {
     }
 }
 
-fn lifetime() -> Lifetime {
+pub(super) fn lifetime() -> Lifetime {
     Lifetime::new("'__larder", proc_macro2::Span::call_site())
 }
 
 /// The method's types, all of which live as long as the handle; its lifetimes become the handle's.
-fn generics_for(declared: &Generics) -> Generics {
+pub(super) fn generics_for(declared: &Generics) -> Generics {
     let lifetime = lifetime();
     let types: TokenStream = declared.type_params().map(|ty| quote!(#ty)).collect();
     let constants = declared.const_params().map(|constant| quote!(#constant));

@@ -11,6 +11,9 @@ use crate::diagnose::Errors;
 /// The word by which a cached function tells a guard on its body what the function is called. Not for people.
 pub(crate) const FUNCTION: &str = "__function";
 
+/// The word by which it tells a filter who may call the function. Not for people.
+pub(crate) const VISIBLE: &str = "__visible";
+
 /// What the attribute of a guard says.
 #[derive(Default)]
 pub(crate) struct GuardArgs {
@@ -20,6 +23,10 @@ pub(crate) struct GuardArgs {
     pub(crate) exceptions: Option<Expr>,
     /// The function's name, where the item has another.
     pub(crate) function: Option<LitStr>,
+    /// The function's visibility, where the item has another.
+    pub(crate) visible: Option<LitStr>,
+    /// The name of a filter.
+    pub(crate) filter: Option<LitStr>,
 }
 
 /// The guards that ask what came back.
@@ -46,6 +53,11 @@ impl GuardArgs {
         let Knob { name, value } = knob;
         match name.to_string().as_str() {
             FUNCTION => self.function = Some(text(&name, value, "user")?),
+            VISIBLE => self.visible = Some(text(&name, value, "pub")?),
+            "filter" if guard == "bloom" => {
+                self.filter = Some(text(&name, value, "filter = \"users\"")?)
+            }
+            "skip" | "no_handle" if guard == "bloom" => self.common.read(Knob { name, value })?,
             "exceptions" if LOOK_AT_ERRORS.contains(&guard) => {
                 let closure = expression(&name, value)?;
                 if !is_closure(&closure) {

@@ -33,14 +33,7 @@ where
     let ground: Arc<dyn Ground> = Arc::clone(&cache.inner) as _;
     let asking = Asking::new(ground, &counted_under(cache, guard, &key), guard.name());
     let refuse = |refused: Refused| {
-        let inner = &cache.inner;
-        inner.stats.add(Counter::Refused, 1);
-        let (key, refused) = (asking.key(), refused);
-        inner.tell(|| Event::Refused {
-            key,
-            refused: &refused,
-        });
-        mark::refused();
+        tell_refused(cache, &asking, &refused);
         S::error(S::Error::carry(refused))
     };
     let mut pass = match guard.admit(&asking).await {
@@ -100,8 +93,15 @@ where
     block_on(guarded::<S, R, _, _>(cache, guard, key, counts, load))
 }
 
+pub(super) fn tell_refused(cache: &Cache, asking: &Asking, refused: &Refused) {
+    let key = asking.key();
+    cache.inner.stats.add(Counter::Refused, 1);
+    cache.inner.tell(|| Event::Refused { key, refused });
+    mark::refused();
+}
+
 /// The cache's prefix, the guard's name, the key: guards of different kinds never meet.
-fn counted_under(cache: &Cache, guard: &dyn Guard, key: &KeyBuf) -> String {
+pub(super) fn counted_under(cache: &Cache, guard: &dyn Guard, key: &KeyBuf) -> String {
     let prefix = &*cache.inner.prefix;
     let key = key.as_str();
     let bare = key.strip_prefix(prefix).unwrap_or(key);

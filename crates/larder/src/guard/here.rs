@@ -11,10 +11,13 @@ use super::states::{State, States};
 use crate::runtime::{Clock, Timestamp};
 use crate::store::{Admission, StoreFuture, Windows};
 
+mod bits;
+
 /// The powers of this process.
 pub(crate) struct Here {
     clock: Clock,
     windows: Arc<States>,
+    rows: Arc<States>,
 }
 
 impl Here {
@@ -22,6 +25,7 @@ impl Here {
         Self {
             clock,
             windows: Arc::default(),
+            rows: Arc::default(),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use larder::store::{
-    Ask, Bits, Counters, Fill, Found, Head, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal,
-    Scan, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Ask, Bits, Counters, Fill, Found, Head, Invalidations, LeaseLevel, Life, Locks, Page, Read,
+    Removal, Scan, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 use larder::testing::{MemoryStore, Simulation};
 use larder::{Error, ErrorKind, Result};

@@ -4,8 +4,8 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 
 use larder::store::{
-    Bits, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Read, Removal,
-    Scan, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Bits, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Read,
+    Removal, Scan, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 use larder::testing::MemoryStore;
 use larder::{Cache, cache_put, cached};

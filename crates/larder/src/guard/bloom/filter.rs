@@ -1,0 +1,222 @@
+//! One filter on one cache: what is asked of its bits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::size::{HEADER, READY, Size};
+use super::{Mode, Place, Settings};
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::guard::Ground;
+use crate::guard::states::State;
+use crate::key::KeyBuf;
+use crate::runtime::Timestamp;
+use crate::store::Bits;
+
+/// What a filter says of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    No,
+    Maybe,
+    /// Only of a pair: the function has said so, or something that looks like it.
+    Yes,
+}
+
+/// A filter, its bits and its row.
+pub(crate) struct Filter<'a> {
+    ground: &'a dyn Ground,
+    bits: &'a dyn Bits,
+    /// Who keeps the bits.
+    keeper: &'a str,
+    settings: Settings,
+    size: Size,
+    row: String,
+}
+
+/// How many keys go into one round trip.
+const BATCH: usize = 1_000;
+
+impl<'a> Filter<'a> {
+    pub(super) fn new(ground: &'a dyn Ground, settings: Settings, name: &str) -> Result<Self> {
+        let size = settings
+            .size()
+            .map_err(|fault| Error::invalid("bloom", format!("the filter `{name}`: {fault}")))?;
+        let (bits, keeper): (&dyn Bits, _) = match (settings.place, ground.store()) {
+            (Place::Process, _) | (_, None) => (ground.here(), "this process"),
+            (Place::Store, Some(store)) => {
+                let why = "it keeps no bits; add `local` to keep the filter in this process";
+                let lacks = || Error::unsupported("bloom", store.name(), why);
+                (store.bits().ok_or_else(lacks)?, store.name())
+            }
+        };
+        let pair = match settings.mode {
+            Mode::Pair => "2x",
+            Mode::Checked | Mode::Unchecked => "",
+        };
+        let (prefix, Size { bits: m, hashes: k }) = (ground.prefix(), size);
+        Ok(Self {
+            row: format!("{prefix}bloom:{name}:{pair}{m}x{k}"),
+            ground,
+            bits,
+            keeper,
+            settings,
+            size,
+        })
+    }
+
+    /// What it says of a key: one round trip.
+    pub(crate) async fn ask(&self, key: &str) -> Result<Said> {
+        match self.settings.mode {
+            Mode::Pair => self.ask_pair(key).await,
+            Mode::Checked | Mode::Unchecked => self.ask_one(key).await,
+        }
+    }
+
+    async fn ask_one(&self, key: &str) -> Result<Said> {
+        let mut positions = vec![READY];
+        positions.extend(self.size.positions(HEADER, key));
+        let set = self.test(&positions).await?;
+        if !set[0] {
+            self.tell_not_ready();
+            return Ok(Said::Maybe);
+        }
+        Ok(match set.iter().all(|is_set| *is_set) {
+            true => Said::Maybe,
+            false => Said::No,
+        })
+    }
+
+    async fn ask_pair(&self, key: &str) -> Result<Said> {
+        let [yes, no] = [true, false].map(|is_yes| self.of_pair(key, is_yes));
+        let positions: Vec<u32> = yes.chain(no).collect();
+        let set = self.test(&positions).await?;
+        let (yes, no) = set.split_at(self.size.hashes as usize);
+        let all = |set: &[bool]| set.iter().all(|is_set| *is_set);
+        Ok(match (all(yes), all(no)) {
+            (true, false) => Said::Yes,
+            (false, true) => Said::No,
+            _ => Said::Maybe,
+        })
+    }
+
+    fn of_pair(&self, key: &str, is_yes: bool) -> impl Iterator<Item = u32> + use<> {
+        let start = if is_yes {
+            HEADER
+        } else {
+            HEADER + self.size.bits
+        };
+        self.size.positions(start, key)
+    }
+
+    async fn test(&self, positions: &[u32]) -> Result<Vec<bool>> {
+        let set = self.bits.test(&self.row, positions).await?;
+        if set.len() == positions.len() {
+            return Ok(set);
+        }
+        let odd = "not one answer for each bit";
+        Err(Error::store("bloom", self.keeper, odd))
+    }
+
+    /// Adds keys, of a pair to those that are there; whether that has changed it.
+    pub(super) async fn add(&self, keys: &[KeyBuf]) -> Result<bool> {
+        let mut has_changed = false;
+        for keys in keys.chunks(BATCH) {
+            let of = |key: &KeyBuf| self.size.positions(HEADER, key.as_str());
+            let positions: Vec<u32> = keys.iter().flat_map(of).collect();
+            has_changed |= self.set(&positions).await?;
+        }
+        Ok(has_changed)
+    }
+
+    async fn set(&self, positions: &[u32]) -> Result<bool> {
+        let life = self.settings.life();
+        let new = self.bits.set(&self.row, positions, life).await?;
+        if self.heard().has_set(new, self.size) {
+            self.look_whether_full().await?;
+        }
+        Ok(new > 0)
+    }
+
+    /// Remembers what the function has said of a key.
+    pub(crate) async fn learn(&self, key: &str, is_yes: bool) -> Result<()> {
+        let positions: Vec<u32> = self.of_pair(key, is_yes).collect();
+        self.set(&positions).await.map(drop)
+    }
+
+    pub(super) async fn ready(&self) -> Result<()> {
+        self.set(&[READY]).await.map(drop)
+    }
+
+    pub(super) async fn reset(&self) -> Result<bool> {
+        let was_there = self.bits.clear(&self.row).await?;
+        let heard = self.heard();
+        heard.is_full.store(false, Ordering::Relaxed);
+        heard.is_not_ready.store(false, Ordering::Relaxed);
+        Ok(was_there)
+    }
+
+    /// A filter that holds as many keys as it was made for is half full. How full it is tells a sample, whoever has filled it.
+    async fn look_whether_full(&self) -> Result<()> {
+        let heard = self.heard();
+        if heard.is_full.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let set = self.test(&self.size.sample()).await?;
+        let (count, full) = (
+            set.len() as f64,
+            set.iter().filter(|set| **set).count() as f64,
+        );
+        // Three standard deviations of chance, so that a filter that is just full says nothing.
+        if full <= count / 2.0 + 1.5 * count.sqrt() || heard.is_full.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let left = (1.0 - full / count).max(0.5 / count);
+        let capacity = self.settings.capacity;
+        self.ground.tell(&Event::FilterFull {
+            key: &self.row,
+            capacity,
+            holds: (capacity as f64 * -left.log2()) as u64,
+        });
+        Ok(())
+    }
+
+    fn tell_not_ready(&self) {
+        if !self.heard().is_not_ready.swap(true, Ordering::Relaxed) {
+            self.ground.tell(&Event::FilterNotReady { key: &self.row });
+        }
+    }
+
+    fn heard(&self) -> Arc<Heard> {
+        let now = self.ground.runtime().clock().now();
+        let heard = self.ground.states().of(&self.row, now, Heard::default);
+        heard.at.store(now.0, Ordering::Relaxed);
+        heard
+    }
+}
+
+/// What this process knows of a filter.
+#[derive(Default)]
+struct Heard {
+    set: AtomicU64,
+    is_full: AtomicBool,
+    is_not_ready: AtomicBool,
+    /// When it was last used.
+    at: AtomicU64,
+}
+
+impl Heard {
+    /// Counts new bits; whether it is time to look how full the filter is: sixteen times on the way to its capacity, when half of all are set.
+    fn has_set(&self, new: u64, size: Size) -> bool {
+        let step = u64::from(size.bits / 32);
+        let before = self.set.fetch_add(new, Ordering::Relaxed);
+        before / step != (before + new) / step
+    }
+}
+
+impl State for Heard {
+    /// What is forgotten is told once more.
+    fn is_idle(&self, now: Timestamp) -> bool {
+        let at = Timestamp(self.at.load(Ordering::Relaxed));
+        now.since(at) > std::time::Duration::from_secs(3_600)
+    }
+}
