@@ -101,7 +101,7 @@ impl<'a> Blocking<'a> {
         V: Cacheable + Portable,
         E: Into<BoxError>,
     {
-        let key = self.0.inner.key(key.as_ref());
+        let key = self.0.full_key(key.as_ref());
         GetOrLoad::new(self.0, key, || std::future::ready(load()), V::wire())
     }
 

@@ -30,6 +30,7 @@ mod ground;
 mod listening;
 mod outside;
 mod relay;
+mod scoped;
 mod sweep;
 mod through;
 mod write;
@@ -61,6 +62,8 @@ pub(crate) use write::{Filled, When};
 #[derive(Clone)]
 pub struct Cache {
     pub(crate) inner: Arc<Inner>,
+    /// What the keys of this handle begin with: the cache's prefix, and that of a view; `None` for nothing.
+    prefix: Option<Arc<str>>,
 }
 
 pub(crate) type Weigher = Arc<dyn Fn(&dyn Any) -> Option<u32> + Send + Sync>;
@@ -68,7 +71,7 @@ pub(crate) type Weigher = Arc<dyn Fn(&dyn Any) -> Option<u32> + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) name: Arc<str>,
-    pub(crate) prefix: Box<str>,
+    pub(crate) prefix: Arc<str>,
     pub(crate) memory: Memory,
     pub(crate) sweeper: Sweeper,
     pub(crate) tags: Tags,
@@ -180,7 +183,7 @@ impl Inner {
         key
     }
 
-    /// A key as the user wrote it: without the cache's prefix.
+    /// A key without the cache's prefix.
     pub(crate) fn bare<'k>(&self, key: &'k Key) -> &'k str {
         let text = key.as_str();
         text.strip_prefix(&*self.prefix).unwrap_or(text)

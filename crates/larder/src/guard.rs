@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::event::Event;
+use crate::key::KeyBuf;
 use crate::runtime::{BoxFuture, Runtime, Timestamp};
 use crate::scope::Scope;
 use crate::store::Store;
@@ -73,14 +74,25 @@ pub struct Asking {
     ground: Arc<dyn Ground>,
     key: Arc<str>,
     guard: &'static str,
+    /// How long the prefix of the cache is, at the beginning of the key.
+    prefix: usize,
 }
 
 impl Asking {
-    pub(crate) fn new(ground: Arc<dyn Ground>, key: &str, guard: &'static str) -> Self {
+    /// Counted under the cache's prefix, the guard's name, the key: guards of different kinds never meet.
+    pub(crate) fn new(
+        ground: Arc<dyn Ground>,
+        prefix: &str,
+        guard: &'static str,
+        key: &KeyBuf,
+    ) -> Self {
+        let key = key.as_str();
+        let bare = key.strip_prefix(prefix).unwrap_or(key);
         Self {
             ground,
-            key: key.into(),
+            key: format!("{prefix}{guard}:{bare}").into(),
             guard,
+            prefix: prefix.len(),
         }
     }
 
@@ -127,10 +139,12 @@ impl Asking {
 
     /// The key as the caller gave it.
     pub(crate) fn bare(&self) -> &str {
-        let key = &*self.key;
-        let key = key.strip_prefix(self.ground.prefix()).unwrap_or(key);
-        let key = key.strip_prefix(self.guard).unwrap_or(key);
-        key.strip_prefix(':').unwrap_or(key)
+        &self.key[self.prefix + self.guard.len() + 1..]
+    }
+
+    /// What the names of all that the guard keeps begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.key[..self.prefix]
     }
 
     pub(crate) fn ground(&self) -> &Arc<dyn Ground> {
@@ -152,8 +166,6 @@ pub(crate) trait Ground: Send + Sync {
     fn runtime(&self) -> &Arc<dyn Runtime>;
     /// The store of the cache.
     fn store(&self) -> Option<&Arc<dyn Store>>;
-    /// What the names of all that it keeps begin with.
-    fn prefix(&self) -> &str;
     /// What stands in for a store within this process.
     fn here(&self) -> &Here;
     /// What guards of this process remember.

@@ -54,7 +54,7 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::WrongType`] when the entry holds another type; [`ErrorKind::Closed`].
     pub async fn get<V: Cacheable + Portable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
-        let key = self.inner.key(key.as_ref());
+        let key = self.full_key(key.as_ref());
         let found = self.read::<V>("get", &key)?;
         if found.is_some() {
             return Ok(found);
@@ -150,7 +150,7 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Vec<Option<V>>> {
-        let keys = keys.into_iter().map(|key| self.inner.key(key.as_ref()));
+        let keys = keys.into_iter().map(|key| self.full_key(key.as_ref()));
         let keys: Vec<KeyBuf> = keys.collect();
         let read = |key: &KeyBuf| self.read::<V>("get_many", key);
         let mut values = keys.iter().map(read).collect::<Result<Vec<Option<V>>>>()?;
@@ -189,7 +189,7 @@ impl Cache {
         V: Cacheable + Portable,
         E: Into<crate::error::BoxError>,
     {
-        GetOrLoad::new(self, self.inner.key(key.as_ref()), load, V::wire())
+        GetOrLoad::new(self, self.full_key(key.as_ref()), load, V::wire())
     }
 
     /// Calls a source behind a guard; see [`guard`](crate::guard).
@@ -209,7 +209,7 @@ impl Cache {
         F: Future<Output = Result<V, E>>,
         E: From<Refused>,
     {
-        Guarded::new(self, guard, self.inner.key(key.as_ref()), load)
+        Guarded::new(self, guard, self.full_key(key.as_ref()), load)
     }
 
     /// The values under several keys; the missing ones are loaded by one call of `load`.
@@ -246,7 +246,7 @@ impl Cache {
     {
         Set::new(
             self,
-            self.inner.key(key.as_ref()).to_key(),
+            self.full_key(key.as_ref()).to_key(),
             value.to_owned(),
             V::Owned::wire(),
         )
@@ -257,7 +257,7 @@ impl Cache {
         &self,
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> SetMany<'_, V> {
-        let full = |(key, value): (K, V)| (self.inner.key(key.as_ref()).to_key(), value);
+        let full = |(key, value): (K, V)| (self.full_key(key.as_ref()).to_key(), value);
         SetMany::new(self, entries.into_iter().map(full).collect(), V::wire())
     }
 
@@ -266,12 +266,12 @@ impl Cache {
     /// It is kept as an `i64`: read it as one.
     /// The ttl is that of the first increment, whatever it adds; later ones leave it as it is.
     pub fn increment(&self, key: impl AsRef<str>, by: i64) -> Increment<'_> {
-        Increment::new(self, self.inner.key(key.as_ref()).to_key(), by)
+        Increment::new(self, self.full_key(key.as_ref()).to_key(), by)
     }
 
     /// Takes the lock of this name. Awaited, or driven with [`wait`](AcquireLock::wait).
     pub fn lock(&self, name: impl AsRef<str>) -> AcquireLock<'_> {
-        AcquireLock::new(self, self.inner.key(name.as_ref()).to_key())
+        AcquireLock::new(self, self.full_key(name.as_ref()).to_key())
     }
 
     /// Gives a lock back by its owner; false when that owner does not hold it any more.
@@ -280,7 +280,7 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn unlock(&self, name: impl AsRef<str>, owner: u64) -> Result<bool> {
         self.inner.open("unlock")?;
-        let key = self.inner.key(name.as_ref()).to_key();
+        let key = self.full_key(name.as_ref()).to_key();
         lock::release(&self.inner, &key, owner).await
     }
 
@@ -290,7 +290,7 @@ impl Cache {
     /// [`ErrorKind::Closed`]; what a store says.
     pub async fn is_locked(&self, name: impl AsRef<str>) -> Result<bool> {
         self.inner.open("is_locked")?;
-        let key = self.inner.key(name.as_ref()).to_key();
+        let key = self.full_key(name.as_ref()).to_key();
         match lock::outside(&self.inner, "is_locked")? {
             Some(locks) => Ok(locks.held(key.as_str()).await?.is_some()),
             None => Ok(self.inner.locks.is_held(&key, self.inner.clock.now())),
@@ -306,7 +306,7 @@ impl Cache {
         if self.inner.is_off(Operations::READ) {
             return Ok(false);
         }
-        let key = self.inner.key(key.as_ref());
+        let key = self.full_key(key.as_ref());
         let slot = self.inner.memory.peek(&key);
         if slot.is_some_and(|slot| self.inner.is_served(&slot)) {
             return Ok(true);
@@ -321,7 +321,7 @@ impl Cache {
     /// [`ErrorKind::Closed`]; what a store says.
     pub async fn remaining_ttl(&self, key: impl AsRef<str>) -> Result<Option<Remaining>> {
         self.inner.open("remaining_ttl")?;
-        let key = self.inner.key(key.as_ref());
+        let key = self.full_key(key.as_ref());
         if self.inner.outside.is_some()
             && let Some(stamps) = self.inner.stamps_outside(&key.to_key()).await?
         {
@@ -339,7 +339,7 @@ impl Cache {
     /// [`ErrorKind::InvalidPolicy`] for a bad ttl; [`ErrorKind::Closed`]; what a store says.
     pub async fn touch(&self, key: impl AsRef<str>, ttl: impl IntoSpan) -> Result<bool> {
         self.inner.open("touch")?;
-        let key = self.inner.key(key.as_ref()).to_key();
+        let key = self.full_key(key.as_ref()).to_key();
         let Span(ttl) = ttl
             .into_span()
             .map_err(|fault| crate::engine::refused("touch", &key, fault))?;
@@ -367,7 +367,7 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn delete(&self, key: impl AsRef<str>) -> Result<bool> {
         self.inner.open("delete")?;
-        self.inner.forget_key(&self.inner.key(key.as_ref())).await
+        self.inner.forget_key(&self.full_key(key.as_ref())).await
     }
 
     /// Forgets several keys; how many live entries were there.
@@ -379,7 +379,7 @@ impl Cache {
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<usize> {
         let keys = keys.into_iter().map(|key| Key::from(key.as_ref()));
-        self.forget("delete_many", &Selector::Keys(keys.collect()))
+        self.forget("delete_many", Selector::Keys(keys.collect()))
             .await
     }
 
@@ -388,7 +388,7 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn delete_prefix(&self, prefix: impl Into<String>) -> Result<usize> {
-        self.forget("delete_prefix", &Selector::Prefix(prefix.into()))
+        self.forget("delete_prefix", Selector::Prefix(prefix.into()))
             .await
     }
 
@@ -397,7 +397,7 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn delete_pattern(&self, pattern: impl Into<String>) -> Result<usize> {
-        self.forget("delete_pattern", &Selector::Pattern(pattern.into()))
+        self.forget("delete_pattern", Selector::Pattern(pattern.into()))
             .await
     }
 
@@ -407,17 +407,17 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn delete_tags(&self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
         let tags = tags.into_iter().map(|tag| Key::from(tag.as_ref()));
-        self.forget("delete_tags", &Selector::Tags(tags.collect()))
+        self.forget("delete_tags", Selector::Tags(tags.collect()))
             .await?;
         Ok(())
     }
 
-    /// Forgets everything.
+    /// Forgets everything; on a view ([`scoped`](Self::scoped)) all that lies under it.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn clear(&self) -> Result<()> {
-        self.forget("clear", &Selector::All).await?;
+        self.forget("clear", Selector::All).await?;
         Ok(())
     }
 
@@ -426,12 +426,12 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`].
     pub async fn invalidate(&self, selector: Selector) -> Result<usize> {
-        self.forget("invalidate", &selector).await
+        self.forget("invalidate", selector).await
     }
 
-    async fn forget(&self, operation: &'static str, selector: &Selector) -> Result<usize> {
+    async fn forget(&self, operation: &'static str, selector: Selector) -> Result<usize> {
         self.inner.open(operation)?;
-        let removed = self.inner.forget(selector).await;
+        let removed = self.inner.forget(&self.meant(selector)).await;
         removed.map_err(|error| error.during(operation))
     }
 
@@ -444,23 +444,28 @@ impl Cache {
         inner.open("scan")?;
         let pattern = pattern.as_ref();
         let keys = inner.memory.matching(|key, slot| {
-            key.as_str().starts_with(&*inner.prefix)
-                && larder_syntax::glob::matches(pattern, inner.bare(key))
+            key.as_str().starts_with(self.prefix())
+                && larder_syntax::glob::matches(pattern, self.bare(key))
                 && inner.is_alive(slot)
         });
-        let mut keys: Vec<String> = keys.iter().map(|key| inner.bare(key).to_owned()).collect();
+        let mut keys: Vec<String> = keys.iter().map(|key| self.bare(key).to_owned()).collect();
         if inner.outside.is_some() {
-            keys.extend(inner.scan_outside(pattern).await?);
+            keys.extend(inner.scan_outside(self.prefix(), pattern).await?);
             keys.sort_unstable();
             keys.dedup();
         }
         Ok(keys)
     }
 
-    /// How many entries are held, also those whose time is over and which nobody has met yet.
+    /// How many entries are held, also those whose time is over and which nobody has met yet. A view counts its own, and walks all for that.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inner.memory.len()
+        let memory = &self.inner.memory;
+        if self.is_view() {
+            let is_mine = |key: &Key, _: &Slot| key.as_str().starts_with(self.prefix());
+            return memory.matching(is_mine).len();
+        }
+        memory.len()
     }
 
     /// Whether nothing is held.
@@ -481,7 +486,7 @@ impl Cache {
     /// [`ErrorKind::Closed`].
     pub async fn explain(&self, key: impl AsRef<str>) -> Result<Explain> {
         self.inner.open("explain")?;
-        explain::explain(self, &self.inner.key(key.as_ref())).await
+        explain::explain(self, &self.full_key(key.as_ref())).await
     }
 
     /// Whether the cache can be reached: its store answers, and it is not closed.

@@ -149,7 +149,7 @@ impl KeyBuf {
     #[inline]
     #[must_use]
     pub fn of(cache: &Cache, version: u32) -> Self {
-        Self::with_prefix(&cache.inner.prefix, version)
+        Self::with_prefix(cache.prefix(), version)
     }
 
     /// This key with the prefix of a cache before it.
@@ -158,10 +158,10 @@ impl KeyBuf {
     #[inline(always)]
     #[must_use]
     pub fn within(self, cache: &Cache) -> Self {
-        if cache.inner.prefix.is_empty() {
+        if cache.is_bare() {
             self
         } else {
-            prefixed(&cache.inner.prefix, self)
+            prefixed(cache.prefix(), self)
         }
     }
 }
@@ -265,7 +265,7 @@ impl Target {
     fn selected(cache: &Cache, selector: Selector) -> Self {
         Self {
             cache: cache.clone(),
-            what: What::Selected(selector),
+            what: What::Selected(cache.meant(selector)),
         }
     }
 

@@ -235,32 +235,30 @@ impl Builder {
         let runtime = self.runtime.unwrap_or_else(default_runtime);
         let switch = Switch::new(self.observers.are_any());
         switch.turn_off(self.off);
-        let cache = Cache {
-            inner: Arc::new(Inner {
-                name: self.name.into(),
-                prefix: prefix.into(),
-                memory: Memory::new(bound)?,
-                sweeper: Sweeper::default(),
-                tags: Tags::default(),
-                leases: Leases::new(),
-                locks: Locks::default(),
-                here: Here::new(runtime.clock()),
-                states: States::default(),
-                clock: runtime.clock(),
-                runtime,
-                defaults,
-                stats: Counters::new(),
-                observers: self.observers,
-                switch,
-                background: Background::new(self.background),
-                weighers: self.weighers,
-                closed: AtomicBool::new(false),
-                is_strict: self.is_strict,
-                outside: self
-                    .store
-                    .map(|store| Outside::new(store, self.codec, self.memory_ttl)),
-            }),
-        };
+        let cache = Cache::of(Arc::new(Inner {
+            name: self.name.into(),
+            prefix: prefix.into(),
+            memory: Memory::new(bound)?,
+            sweeper: Sweeper::default(),
+            tags: Tags::default(),
+            leases: Leases::new(),
+            locks: Locks::default(),
+            here: Here::new(runtime.clock()),
+            states: States::default(),
+            clock: runtime.clock(),
+            runtime,
+            defaults,
+            stats: Counters::new(),
+            observers: self.observers,
+            switch,
+            background: Background::new(self.background),
+            weighers: self.weighers,
+            closed: AtomicBool::new(false),
+            is_strict: self.is_strict,
+            outside: self
+                .store
+                .map(|store| Outside::new(store, self.codec, self.memory_ttl)),
+        }));
         self.relay.connect(&cache.inner);
         cache.inner.listen();
         for (id, message) in &self.advice {

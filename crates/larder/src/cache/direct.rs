@@ -155,11 +155,11 @@ impl Inner {
         Ok(filled.first().copied().unwrap_or(false))
     }
 
-    /// The keys of the store that match, without the cache's prefix.
+    /// The keys of the store that begin so and whose rest matches: the rest of each.
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) async fn scan_outside(&self, pattern: &str) -> Result<Vec<String>> {
+    pub(crate) async fn scan_outside(&self, prefix: &str, pattern: &str) -> Result<Vec<String>> {
         let Some(outside) = &self.outside else {
             return Ok(Vec::new());
         };
@@ -167,13 +167,13 @@ impl Inner {
         let mut cursor: Option<String> = None;
         loop {
             let scan = Scan {
-                prefix: &self.prefix,
+                prefix,
                 pattern,
                 cursor: cursor.as_deref(),
                 limit: 1_000,
             };
             let page = outside.store.scan(&scan).await?;
-            let bare = |key: String| key.strip_prefix(&*self.prefix).map(str::to_owned);
+            let bare = |key: String| key.strip_prefix(prefix).map(str::to_owned);
             keys.extend(page.keys.into_iter().filter_map(bare));
             if page.cursor.is_none() {
                 return Ok(keys);

@@ -17,10 +17,6 @@ impl Ground for Inner {
         self.outside.as_ref().map(|outside| &outside.store)
     }
 
-    fn prefix(&self) -> &str {
-        &self.prefix
-    }
-
     fn here(&self) -> &Here {
         &self.here
     }

@@ -79,7 +79,7 @@ impl<'a> Batch<'a> {
             if !seen.insert(key.clone()) {
                 continue;
             }
-            match hit::<AsResult, Result<V>>(self.cache, &LOADING, &self.inner.key(&key)) {
+            match hit::<AsResult, Result<V>>(self.cache, &LOADING, &self.cache.full_key(&key)) {
                 Hit::Value(Ok(value)) => drop(found.insert(key, value)),
                 Hit::Refresh(Ok(value), ticket) => {
                     found.insert(key.clone(), value);
@@ -209,7 +209,7 @@ impl<'a> Batch<'a> {
         }
         let keys: Vec<Key> = leads
             .iter()
-            .map(|l| self.inner.key(&l.key).to_key())
+            .map(|l| self.cache.full_key(&l.key).to_key())
             .collect();
         self.inner.forget_further(outside, &keys).await;
     }
@@ -379,7 +379,7 @@ impl<'a> Batch<'a> {
     }
 
     fn call(&self, key: &str) -> Call<'a> {
-        let buf = self.inner.key(key);
+        let buf = self.cache.full_key(key);
         Call {
             inner: self.inner,
             site: &LOADING,

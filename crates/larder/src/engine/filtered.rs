@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::guarded::{counted_under, tell_refused};
+use super::guarded::tell_refused;
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::event::Event;
@@ -30,13 +30,13 @@ where
     F: Future<Output = R>,
 {
     let ground: Arc<dyn Ground> = Arc::clone(&cache.inner) as _;
-    let asking = Asking::new(ground, &counted_under(cache, bloom, &key), bloom.name());
+    let asking = Asking::new(ground, cache.prefix(), bloom.name(), &key);
     let refuse = |refused: Refused| {
         let refuse = answers.refuse?;
         tell_refused(cache, &asking, &refused);
         Some(refuse(refused))
     };
-    let asked = match bloom.filter(&*cache.inner, &name) {
+    let asked = match bloom.filter(&*cache.inner, cache.prefix(), &name) {
         Ok(filter) => filter.ask(key.as_str()).await.map(|said| (filter, said)),
         Err(error) => Err(error),
     };

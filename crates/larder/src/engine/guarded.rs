@@ -31,7 +31,7 @@ where
     F: Future<Output = R>,
 {
     let ground: Arc<dyn Ground> = Arc::clone(&cache.inner) as _;
-    let asking = Asking::new(ground, &counted_under(cache, guard, &key), guard.name());
+    let asking = Asking::new(ground, cache.prefix(), guard.name(), &key);
     let refuse = |refused: Refused| {
         tell_refused(cache, &asking, &refused);
         S::error(S::Error::carry(refused))
@@ -98,12 +98,4 @@ pub(super) fn tell_refused(cache: &Cache, asking: &Asking, refused: &Refused) {
     cache.inner.stats.add(Counter::Refused, 1);
     cache.inner.tell(|| Event::Refused { key, refused });
     mark::refused();
-}
-
-/// The cache's prefix, the guard's name, the key: guards of different kinds never meet.
-pub(super) fn counted_under(cache: &Cache, guard: &dyn Guard, key: &KeyBuf) -> String {
-    let prefix = &*cache.inner.prefix;
-    let key = key.as_str();
-    let bare = key.strip_prefix(prefix).unwrap_or(key);
-    format!("{prefix}{}:{bare}", guard.name())
 }

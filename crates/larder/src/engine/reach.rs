@@ -74,9 +74,7 @@ impl Call<'_> {
             }
         };
         if verdict == Verdict::Refresh {
-            let cache = Cache {
-                inner: self.inner.clone(),
-            };
+            let cache = Cache::of(self.inner.clone());
             if let Some(ticket) = Ticket::take_unseen(&cache, self.site, &self.buf) {
                 return Seen::Refresh(output, ticket);
             }

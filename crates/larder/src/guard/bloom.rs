@@ -249,15 +249,20 @@ impl Bloom {
 impl Bloom {
     fn open<'a>(&self, cache: &'a Cache, name: &KeyBuf) -> Result<Filter<'a>> {
         cache.inner.open("bloom")?;
-        self.filter(&*cache.inner, name)
+        self.filter(&*cache.inner, cache.prefix(), name)
     }
 
     /// This filter on a cache, by its name there.
     ///
     /// # Errors
     /// For a size that cannot be, and a store that keeps no bits.
-    pub(crate) fn filter<'a>(&self, ground: &'a dyn Ground, name: &KeyBuf) -> Result<Filter<'a>> {
-        Filter::new(ground, self.settings, name.as_str())
+    pub(crate) fn filter<'a>(
+        &self,
+        ground: &'a dyn Ground,
+        prefix: &str,
+        name: &KeyBuf,
+    ) -> Result<Filter<'a>> {
+        Filter::new(ground, self.settings, (prefix, name.as_str()))
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -310,7 +315,7 @@ impl Guard for Bloom {
     fn admit<'a>(&'a self, asking: &'a Asking) -> BoxFuture<'a, Result<Pass, Refused>> {
         Box::pin(async move {
             let ground = &**asking.ground();
-            let asked = match self.filter(ground, &self.own_name()) {
+            let asked = match self.filter(ground, asking.prefix(), &self.own_name()) {
                 Ok(filter) => filter.ask(asking.bare()).await,
                 Err(error) => Err(error),
             };

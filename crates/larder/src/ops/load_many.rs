@@ -124,7 +124,7 @@ impl<'a, L> GetOrLoadMany<'a, L> {
 }
 
 fn source_error(cache: &Cache, missing: &[String], error: impl Into<BoxError>) -> Error {
-    let key = cache.inner.key(missing.first().map_or("", String::as_str));
+    let key = cache.full_key(missing.first().map_or("", String::as_str));
     Error::from_source("get_or_load_many", &key.to_key(), error.into())
 }
 

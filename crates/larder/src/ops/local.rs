@@ -42,7 +42,7 @@ impl<'a> Local<'a> {
     /// # Errors
     /// As [`Cache::get`], without those of stores.
     pub fn get<V: Cacheable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
-        self.0.read("get", &self.0.inner.key(key.as_ref()))
+        self.0.read("get", &self.0.full_key(key.as_ref()))
     }
 
     /// The values under several keys, in the order of the keys. Waits for nothing.
@@ -53,8 +53,7 @@ impl<'a> Local<'a> {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Vec<Option<V>>> {
-        let inner = &self.0.inner;
-        let read = |key: &str| self.0.read("get_many", &inner.key(key));
+        let read = |key: &str| self.0.read("get_many", &self.0.full_key(key));
         keys.into_iter().map(|key| read(key.as_ref())).collect()
     }
 
@@ -66,7 +65,7 @@ impl<'a> Local<'a> {
         V: Cacheable,
         E: Into<BoxError>,
     {
-        let key = self.0.inner.key(key.as_ref());
+        let key = self.0.full_key(key.as_ref());
         GetOrLoad::new(self.0, key, load, Wire::local::<V>())
     }
 
@@ -93,7 +92,7 @@ impl<'a> Local<'a> {
         V: ToOwned + ?Sized,
         V::Owned: Cacheable,
     {
-        let key = self.0.inner.key(key.as_ref()).to_key();
+        let key = self.0.full_key(key.as_ref()).to_key();
         Set::new(self.0, key, value.to_owned(), Wire::local::<V::Owned>())
     }
 
@@ -102,8 +101,7 @@ impl<'a> Local<'a> {
         &self,
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> SetMany<'a, V> {
-        let inner = &self.0.inner;
-        let full = |(key, value): (K, V)| (inner.key(key.as_ref()).to_key(), value);
+        let full = |(key, value): (K, V)| (self.0.full_key(key.as_ref()).to_key(), value);
         let entries = entries.into_iter().map(full).collect();
         SetMany::new(self.0, entries, Wire::local::<V>())
     }

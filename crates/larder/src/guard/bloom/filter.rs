@@ -37,7 +37,11 @@ pub(crate) struct Filter<'a> {
 const BATCH: usize = 1_000;
 
 impl<'a> Filter<'a> {
-    pub(super) fn new(ground: &'a dyn Ground, settings: Settings, name: &str) -> Result<Self> {
+    pub(super) fn new(
+        ground: &'a dyn Ground,
+        settings: Settings,
+        (prefix, name): (&str, &str),
+    ) -> Result<Self> {
         let size = settings
             .size()
             .map_err(|fault| Error::invalid("bloom", format!("the filter `{name}`: {fault}")))?;
@@ -53,7 +57,7 @@ impl<'a> Filter<'a> {
             Mode::Pair => "2x",
             Mode::Checked | Mode::Unchecked => "",
         };
-        let (prefix, Size { bits: m, hashes: k }) = (ground.prefix(), size);
+        let Size { bits: m, hashes: k } = size;
         Ok(Self {
             row: format!("{prefix}bloom:{name}:{pair}{m}x{k}"),
             ground,
