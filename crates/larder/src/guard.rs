@@ -38,6 +38,8 @@ pub use rate_limit::{RateLimit, RateLimitKnobs};
 pub use refused::{CarriesRefusal, Reason, Refused};
 pub(crate) use states::States;
 
+pub use crate::store::Window;
+
 /// What may refuse, delay or bound a call of the source.
 ///
 /// # Contract

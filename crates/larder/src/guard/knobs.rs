@@ -2,6 +2,7 @@
 
 use super::Outage;
 use crate::policy::{FOREVER, Lit};
+use crate::store::Window;
 
 impl Lit {
     /// A whole number from 1 on.
@@ -41,6 +42,19 @@ impl Lit {
             Self::Flag => {}
             _ => panic!("this knob stands alone, without a value"),
         }
+    }
+
+    #[track_caller]
+    pub(crate) const fn window(self) -> Window {
+        if let Self::Text(word) = self {
+            match word.as_bytes() {
+                b"fixed" => return Window::Fixed,
+                b"sliding" => return Window::Sliding,
+                b"gcra" => return Window::Gcra,
+                _ => {}
+            }
+        }
+        panic!("a window is \"fixed\", \"sliding\" or \"gcra\"")
     }
 
     #[track_caller]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{
     Acquired, Admission, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks,
-    Notices, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Unheard,
-    Windows, Write,
+    Notices, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
+    Unheard, Windows, Write,
 };
 use crate::error::{Error, Result};
 use crate::runtime::Runtime;
@@ -432,11 +432,11 @@ impl Locks for Guarded {
 }
 
 impl Windows for Guarded {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
         let Some(windows) = self.inner.store.windows() else {
             return self.lacks("admit");
         };
-        Box::pin(self.ask("admit", windows.admit(key, limit, per)))
+        Box::pin(self.ask("admit", windows.admit(key, quota)))
     }
 }
 

@@ -23,6 +23,12 @@ pub(super) enum Kind {
     Fence,
     /// A sliding window.
     Window,
+    /// A window that starts with its first call.
+    Fixed,
+    /// The arrival time of the generic cell rate algorithm.
+    Gcra,
+    /// Until when a key is kept out.
+    Ban,
 }
 
 impl Kind {
@@ -35,6 +41,9 @@ impl Kind {
             Self::Lock => b'k',
             Self::Fence => b'n',
             Self::Window => b'w',
+            Self::Fixed => b'c',
+            Self::Gcra => b'g',
+            Self::Ban => b'b',
         }
     }
 }
