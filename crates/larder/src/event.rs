@@ -168,6 +168,17 @@ pub enum Event<'a> {
         /// What the guard did instead.
         outage: Outage,
     },
+    /// A call took much longer than those before it: further ones are refused for a while.
+    SlowCall {
+        /// What the call was counted under.
+        key: &'a str,
+        /// How long it took.
+        took: Duration,
+        /// The mean of those before it.
+        usual: Duration,
+        /// For how long calls are refused.
+        rest: Duration,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -234,6 +245,17 @@ impl fmt::Display for Event<'_> {
                 write!(
                     f,
                     "{guard} of `{key}` could not be asked and was {outage:?}: {error}"
+                )
+            }
+            Self::SlowCall {
+                key,
+                took,
+                usual,
+                rest,
+            } => {
+                write!(
+                    f,
+                    "a call of `{key}` took {took:?}, and {usual:?} was usual: further ones are refused for {rest:?}"
                 )
             }
             Self::StayedLocal { key, type_name } => {

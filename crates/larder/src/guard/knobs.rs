@@ -44,6 +44,16 @@ impl Lit {
         }
     }
 
+    /// A number that may have a fraction.
+    #[track_caller]
+    pub(crate) const fn number(self) -> f64 {
+        match self {
+            Self::Float(number) => number,
+            Self::Int(number) => number as f64,
+            _ => panic!("this is a number, like 2 or 1.5"),
+        }
+    }
+
     #[track_caller]
     pub(crate) const fn window(self) -> Window {
         if let Self::Text(word) = self {
