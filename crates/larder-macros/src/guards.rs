@@ -219,7 +219,9 @@ impl Guard {
         }
     }
 
-    /// The guard as a static, and an expression that is a reference to it.
+    /// The guard, made before the call, and an expression that is a reference to it.
+    ///
+    /// Of literals it is made once. With an expression it is made for each call, so that it may depend on the arguments: a guard is plain data.
     fn guard(&self, function: &Function) -> (TokenStream, TokenStream) {
         let library = &function.library;
         let (_, ty) = GUARDS
@@ -232,33 +234,39 @@ impl Guard {
         let knobs = local("__knobs");
         let constants = self.args.common.constant.iter().map(|(knob, value)| {
             let start = local_at("__knobs", knob.span());
+            let knob = method(knob, knob.span());
             let lit = function.private_at(value.span(), "Lit");
             let call = quote_spanned!(placed(value.span())=> #start.#knob(#lit::#value));
             quote!(let #knobs = #call;)
         });
         let opens = self.args.common.open.iter().map(|(knob, value)| {
             let start = local_at("__knobs", knob.span());
-            let knob = Ident::new(&knob.to_string(), placed(knob.span()));
+            let knob = method(knob, placed(knob.span()));
             quote_spanned!(placed(value.span())=> let #knobs = #start.#knob(#value);)
         });
-        let finish = match self.args.common.open.is_empty() {
-            true => "finish",
-            false => "finish_open",
-        };
+        let is_open = !self.args.common.open.is_empty();
+        let finish = if is_open { "finish_open" } else { "finish" };
         let finish = Ident::new(finish, span);
         let at = local_at("__knobs", self.name.span());
         let finish = quote_spanned!(span=> #at.#finish());
+        let made = quote! {
+            const KNOBS: #library::guard::#ty = {
+                let #knobs = #library::guard::#start::new();
+                #(#constants)*
+                #finish
+            };
+            let #knobs = KNOBS;
+            #(#opens)*
+            #knobs
+        };
+        if is_open {
+            let guard = local("__guard");
+            return (quote!(let #guard = { #made };), quote!(&#guard));
+        }
         let name = Ident::new("__LARDER_GUARD", Span::mixed_site());
         let statics = quote! {
             static #name: ::std::sync::LazyLock<#library::guard::#ty> = ::std::sync::LazyLock::new(|| {
-                const KNOBS: #library::guard::#ty = {
-                    let #knobs = #library::guard::#start::new();
-                    #(#constants)*
-                    #finish
-                };
-                let #knobs = KNOBS;
-                #(#opens)*
-                #knobs
+                #made
             });
         };
         (statics, quote!(&*#name))
@@ -286,6 +294,17 @@ pub(crate) fn cannot_refuse(name: &Ident, function: &Function, errors: &mut Erro
         false => format!("`{name}` refuses calls with an error: return a `Result`"),
     };
     errors.add(&function.output, message);
+}
+
+/// The method of a knob: a knob that is a keyword, like `for`, is called by its raw name.
+fn method(knob: &Ident, span: Span) -> Ident {
+    let name = knob.to_string();
+    match syn::parse_str::<Ident>(&name) {
+        Err(_) if !matches!(&*name, "self" | "Self" | "super" | "crate" | "_") => {
+            Ident::new_raw(&name, span)
+        }
+        _ => Ident::new(&name, span),
+    }
 }
 
 /// What may stand behind `exceptions =`.

@@ -292,9 +292,10 @@ cases! {
     counting: sums_are_kept_as_decimal_text, the_first_addition_gives_the_life, sums_out_of_range_change_nothing, other_values_are_of_the_wrong_type,
         an_expired_number_begins_anew, many_add_at_once;
     locking: one_owner_holds_a_name, only_the_owner_renews_and_releases, a_lock_ends_by_itself, fences_grow, names_are_not_keys, many_try_at_once;
-    windowing: as_many_as_the_limit, a_window_slides, nothing_is_admitted_under_a_limit_of_nothing, many_ask_at_once, windows_and_keys_do_not_meet;
     bits: a_bit_that_was_set_is_set, new_bits_are_counted, the_first_bits_give_the_life, a_cleared_row_is_empty, the_highest_position_is_like_others,
         many_set_at_once, rows_and_keys_do_not_meet;
+    windowing: as_many_as_the_limit, a_window_slides, a_fixed_window_begins_with_its_first_call, gcra_gives_one_back_at_a_time, a_ban_keeps_a_key_out,
+        nothing_is_admitted_under_a_limit_of_nothing, absurdly_long_quotas_are_long, many_ask_at_once, windows_and_keys_do_not_meet;
     invalidating: what_others_change_is_told, what_is_told_comes_in_time;
     together: one_of_many_finds_nothing_there, many_operations_at_once, a_removal_among_fills, dropped_futures_do_no_harm, any_thread_may_poll;
     standing: it_has_a_name_and_answers, a_closed_store_fails;

@@ -187,6 +187,17 @@ pub enum Event<'a> {
         /// About how many it holds.
         holds: u64,
     },
+    /// A call took much longer than those before it: further ones are refused for a while.
+    SlowCall {
+        /// What the call was counted under.
+        key: &'a str,
+        /// How long it took.
+        took: Duration,
+        /// The mean of those before it.
+        usual: Duration,
+        /// For how long calls are refused.
+        rest: Duration,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -270,6 +281,17 @@ impl fmt::Display for Event<'_> {
                 f,
                 "the filter `{key}` holds about {holds} keys and was made for {capacity}: give it a greater capacity"
             ),
+            Self::SlowCall {
+                key,
+                took,
+                usual,
+                rest,
+            } => {
+                write!(
+                    f,
+                    "a call of `{key}` took {took:?}, and {usual:?} was usual: further ones are refused for {rest:?}"
+                )
+            }
             Self::StayedLocal { key, type_name } => {
                 write!(
                     f,

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`rate_limit`](crate::rate_limit) | [`RateLimit`] | calls beyond so many in a time |
 //! | [`bloom`](crate::bloom) | [`Bloom`] | calls for what is certainly not there |
+//! | [`slow_call`](crate::slow_call) | [`SlowCall`] | calls while they have become slow |
 //!
 //! Guards of one function are asked from the top to the bottom, wherever `#[cached]` stands among them. What a guard counts, it counts by its key, in the store of the cache if it
 //! has one, else in this process. Without a `key` all calls of the function count together.
@@ -33,6 +34,7 @@ pub(crate) mod mark;
 mod outage;
 mod rate_limit;
 mod refused;
+mod slow_call;
 mod states;
 
 #[doc(hidden)]
@@ -46,7 +48,10 @@ pub(crate) use here::Here;
 pub use outage::Outage;
 pub use rate_limit::{RateLimit, RateLimitKnobs};
 pub use refused::{CarriesRefusal, Reason, Refused};
+pub use slow_call::{SlowCall, SlowCallKnobs};
 pub(crate) use states::States;
+
+pub use crate::store::Window;
 
 /// What may refuse, delay or bound a call of the source.
 ///

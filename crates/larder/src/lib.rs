@@ -125,6 +125,9 @@ pub use larder_macros::invalidates;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/rate_limit.md")]
 pub use larder_macros::rate_limit;
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/slow_call.md")]
+pub use larder_macros::slow_call;
 pub use ops::{
     AcquireLock, GetOrLoad, GetOrLoadMany, Guarded, Increment, Loading, Local, Lock, Remaining,
     RenewLock, Set, SetMany,

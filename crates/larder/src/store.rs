@@ -26,12 +26,14 @@ mod notice;
 pub mod object;
 pub(crate) mod owed;
 mod prefixed;
+mod quota;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod registry;
 mod routed;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub(crate) mod tally;
 mod tiers;
 pub(crate) mod token;
 pub(crate) mod wait;
@@ -48,6 +50,7 @@ pub(crate) use local::{
 };
 pub use notice::{Notice, Notices, Unheard};
 pub use prefixed::Prefixed;
+pub use quota::{Admission, Quota, Window, Windows};
 pub(crate) use registry::opener;
 pub use registry::{Open, Opening, open, register};
 pub use routed::Routed;
@@ -129,7 +132,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Sliding windows, for limits.
+    /// Calls counted against limits.
     fn windows(&self) -> Option<&dyn Windows> {
         None
     }
@@ -374,26 +377,6 @@ pub enum Acquired {
         /// What is left of the other's time.
         left: Duration,
     },
-}
-
-/// Sliding windows.
-///
-/// # Contract
-/// Atomic; counted on the store's own clock; two calls in one tick count twice; a refused call does not count.
-pub trait Windows: Send + Sync {
-    /// Counts a call if fewer than `limit` were counted in the last `per`.
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission>;
-}
-
-/// What a window says of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admission {
-    /// Whether it may go on.
-    pub admitted: bool,
-    /// How many were counted in the window, this one included if it was admitted.
-    pub used: u64,
-    /// When refused: how long until one more fits.
-    pub retry_after: Duration,
 }
 
 /// Bits by position, which several processes set and test: what a Bloom filter is kept in.

@@ -14,8 +14,8 @@ use std::time::Duration;
 use larder::ErrorKind;
 use larder::runtime::Runtime;
 use larder::store::{
-    Acquired, Address, Ask, Condition, Fill, Found, Opening, Read, Removal, Scan, Store, Token,
-    Touch, Write, open,
+    Acquired, Address, Ask, Condition, Fill, Found, Opening, Quota, Read, Removal, Scan, Store,
+    Token, Touch, Write, open,
 };
 use servers::Server;
 
@@ -601,10 +601,11 @@ async fn a_window_counts_calls_of_one_tick_and_forgets_refused_ones() {
     let server = redis_server::alone();
     let store = on(&server);
     let windows = store.windows().expect("windows");
-    let calls = (0..50).map(|_| windows.admit("w", 20, MINUTE));
+    let twenty = Quota::new(20, MINUTE);
+    let calls = (0..50).map(|_| windows.admit("w", &twenty));
     let admitted = futures(calls).await;
     assert_eq!(admitted.iter().filter(|call| call.admitted).count(), 20);
-    let refused = windows.admit("w", 20, MINUTE).await.expect("an answer");
+    let refused = windows.admit("w", &twenty).await.expect("an answer");
     assert!(!refused.admitted && refused.used == 20);
     assert!(refused.retry_after <= MINUTE && refused.retry_after > MINUTE / 2);
     assert_eq!(
@@ -615,26 +616,20 @@ async fn a_window_counts_calls_of_one_tick_and_forgets_refused_ones() {
         .trim(),
         "20"
     );
-    let none = windows.admit("none", 0, MINUTE).await.expect("an answer");
+    let none = windows
+        .admit("none", &Quota::new(0, MINUTE))
+        .await
+        .expect("an answer");
     assert!(!none.admitted && none.retry_after == MINUTE);
     let span = Duration::from_millis(30);
-    assert!(
-        windows
-            .admit("s", 1, span)
-            .await
-            .expect("an answer")
-            .admitted
-    );
-    let refused = windows.admit("s", 1, span).await.expect("an answer");
+    let one = Quota::new(1, span);
+    assert!(windows.admit("s", &one).await.expect("an answer").admitted);
+    let refused = windows.admit("s", &one).await.expect("an answer");
     if !refused.admitted {
         assert!(refused.retry_after <= span);
         tokio::time::sleep(refused.retry_after).await;
         assert!(
-            windows
-                .admit("s", 1, span)
-                .await
-                .expect("an answer")
-                .admitted,
+            windows.admit("s", &one).await.expect("an answer").admitted,
             "not before, not after"
         );
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Power;
 use super::trial::{HOUR, Outcome, Trial, holds, same};
-use crate::store::{Ask, Condition, Removal, Scan, Write};
+use crate::store::{Ask, Condition, Quota, Removal, Scan, Window, Write};
 
 async fn put_numbered(trial: &Trial<'_>, part: &str, count: usize) -> Outcome<BTreeSet<String>> {
     let keys: BTreeSet<String> = (0..count)
@@ -165,7 +165,12 @@ pub(super) async fn only_entries_are_told(trial: &Trial<'_>) -> Outcome {
         locks.acquire(&trial.key("lock"), "me", minute).await?;
     }
     if let Some(windows) = trial.store.windows() {
-        windows.admit(&trial.key("window"), 3, minute).await?;
+        let banning = Quota::new(1, minute).ban(minute);
+        for window in [Window::Fixed, Window::Sliding, Window::Gcra] {
+            let quota = banning.window(window);
+            windows.admit(&trial.key("window"), &quota).await?;
+        }
+        windows.admit(&trial.key("window"), &banning).await?;
     }
     let mut expected = vec![key];
     if let Some(counters) = trial.store.counters() {

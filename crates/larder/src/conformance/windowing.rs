@@ -1,46 +1,56 @@
-//! Sliding windows.
+//! Calls counted against limits.
 
 use std::time::Duration;
 
 use super::trial::{HOUR, MINUTE, Outcome, Trial, holds, same};
-use crate::store::Removal;
 use crate::store::wait::join;
+use crate::store::{Admission, Quota, Removal, Window, Windows};
+
+const KINDS: [Window; 3] = [Window::Fixed, Window::Sliding, Window::Gcra];
+
+/// A quota of each kind, and a key for it.
+fn each(trial: &Trial<'_>, quota: Quota) -> [(String, Quota); 3] {
+    KINDS.map(|kind| (trial.key(&format!("{kind:?}")), quota.window(kind)))
+}
+
+fn refused_within(trial: &Trial<'_>, admission: Admission, span: Duration) -> Outcome {
+    same(admission.admitted, false, "past the limit")?;
+    let after = admission.retry_after;
+    let fits = !after.is_zero() && after <= span + trial.expect.tick;
+    holds(fits, format_args!("retry after {after:?}, not {span:?}"))
+}
 
 pub(super) async fn as_many_as_the_limit(trial: &Trial<'_>) -> Outcome {
     let Some(windows) = trial.store.windows() else {
         return Ok(());
     };
-    let (key, other) = (trial.key("a"), trial.key("b"));
-    for used in 1..=3 {
-        let admission = windows.admit(&key, 3, MINUTE).await?;
-        same(admission.admitted, true, "within the limit")?;
-        same(admission.used, used, "how many were counted")?;
+    for (key, quota) in each(trial, Quota::new(3, MINUTE)) {
+        for used in 1..=3 {
+            let admission = windows.admit(&key, &quota).await?;
+            same(admission, Admission::admitted(used), "within the limit")?;
+        }
+        for _ in 0..3 {
+            let refused = windows.admit(&key, &quota).await?;
+            let what = "how many were counted: not those that were refused";
+            same((refused.used, refused.banned), (3, false), what)?;
+            let longest = match quota.window {
+                Window::Gcra => MINUTE / 3,
+                Window::Fixed | Window::Sliding => MINUTE,
+            };
+            refused_within(trial, refused, longest)?;
+        }
+        let other = trial.key("other");
+        let other = windows.admit(&other, &quota).await?;
+        same(other.used, 1, "under another key")?;
     }
-    for _ in 0..3 {
-        let refused = windows.admit(&key, 3, MINUTE).await?;
-        same(refused.admitted, false, "past the limit")?;
-        same(
-            refused.used,
-            3,
-            "how many were counted: not those that were refused",
-        )?;
-        let after = refused.retry_after;
-        let fits = !after.is_zero() && after <= MINUTE + trial.expect.tick;
-        holds(
-            fits,
-            format_args!("retry after {after:?}, in a window of a minute"),
-        )?;
+    let key = trial.key("greater");
+    for kind in [Window::Fixed, Window::Sliding] {
+        let quota = |limit| Quota::new(limit, MINUTE).window(kind);
+        same(windows.admit(&key, &quota(1)).await?.used, 1, "the first")?;
+        let next = windows.admit(&key, &quota(2)).await?;
+        same(next, Admission::admitted(2), "with a greater limit")?;
     }
-    same(
-        windows.admit(&key, 4, MINUTE).await?.admitted,
-        true,
-        "with a greater limit",
-    )?;
-    same(
-        windows.admit(&other, 1, MINUTE).await?.used,
-        1,
-        "under another key",
-    )
+    Ok(())
 }
 
 pub(super) async fn a_window_slides(trial: &Trial<'_>) -> Outcome {
@@ -48,61 +58,147 @@ pub(super) async fn a_window_slides(trial: &Trial<'_>) -> Outcome {
         return Ok(());
     };
     let (key, per) = (trial.key("a"), Duration::from_secs(2));
-    windows.admit(&key, 2, per).await?;
-    trial.wait(Duration::from_millis(900)).await;
-    windows.admit(&key, 2, per).await?;
-    let refused = windows.admit(&key, 2, per).await?;
-    same(refused.admitted, false, "the third")?;
-    let after = refused.retry_after;
-    // The first has left its window by then, the second may still be in its own.
-    holds(
-        after <= Duration::from_millis(1_100) + trial.expect.tick,
-        format_args!("retry after {after:?}"),
-    )?;
-    trial.past(after).await;
-    let next = windows.admit(&key, 2, per).await?;
-    same(next.admitted, true, "after the time it was told")?;
+    let quota = Quota::new(2, per);
+    windows.admit(&key, &quota).await?;
+    trial.wait(Duration::from_millis(1_200)).await;
+    windows.admit(&key, &quota).await?;
+    let refused = windows.admit(&key, &quota).await?;
+    refused_within(trial, refused, Duration::from_millis(800))?;
+    trial.past(refused.retry_after).await;
+    let next = windows.admit(&key, &quota).await?;
+    // The first has left its window by then, the second is still in it.
+    same(next, Admission::admitted(2), "after the time it was told")?;
     trial.past(per).await;
     same(
-        windows.admit(&key, 2, per).await?.used,
+        windows.admit(&key, &quota).await?.used,
         1,
         "after a whole window",
     )
+}
+
+pub(super) async fn a_fixed_window_begins_with_its_first_call(trial: &Trial<'_>) -> Outcome {
+    let Some(windows) = trial.store.windows() else {
+        return Ok(());
+    };
+    let (key, per) = (trial.key("a"), Duration::from_secs(2));
+    let quota = Quota::new(2, per).window(Window::Fixed);
+    windows.admit(&key, &quota).await?;
+    trial.wait(Duration::from_millis(900)).await;
+    same(windows.admit(&key, &quota).await?.used, 2, "the second")?;
+    let refused = windows.admit(&key, &quota).await?;
+    refused_within(trial, refused, Duration::from_millis(1_100))?;
+    trial.past(refused.retry_after).await;
+    // All at once: nothing of the window before is left.
+    for used in 1..=2 {
+        let next = windows.admit(&key, &quota).await?;
+        same(next, Admission::admitted(used), "in the next window")?;
+    }
+    let refused = windows.admit(&key, &quota).await?;
+    refused_within(trial, refused, per)
+}
+
+pub(super) async fn gcra_gives_one_back_at_a_time(trial: &Trial<'_>) -> Outcome {
+    let Some(windows) = trial.store.windows() else {
+        return Ok(());
+    };
+    let (key, per) = (trial.key("a"), Duration::from_secs(2));
+    let quota = Quota::new(2, per).window(Window::Gcra);
+    for used in 1..=2 {
+        let burst = windows.admit(&key, &quota).await?;
+        same(burst, Admission::admitted(used), "the limit at once")?;
+    }
+    let refused = windows.admit(&key, &quota).await?;
+    refused_within(trial, refused, per / 2)?;
+    trial.past(refused.retry_after).await;
+    let next = windows.admit(&key, &quota).await?;
+    same(next.admitted, true, "after the time it was told")?;
+    let refused = windows.admit(&key, &quota).await?;
+    refused_within(trial, refused, per / 2)?;
+    trial.past(per).await;
+    let used = windows.admit(&key, &quota).await?.used;
+    same(used, 1, "after the whole time")
+}
+
+pub(super) async fn a_ban_keeps_a_key_out(trial: &Trial<'_>) -> Outcome {
+    let Some(windows) = trial.store.windows() else {
+        return Ok(());
+    };
+    let (per, ban) = (Duration::from_millis(700), Duration::from_millis(2_500));
+    let quotas = each(trial, Quota::new(1, per).ban(ban));
+    for (key, quota) in &quotas {
+        let first = windows.admit(key, quota).await?;
+        same(first, Admission::admitted(1), "the first")?;
+        let refused = windows.admit(key, quota).await?;
+        same(refused.banned, true, "at the first call over the limit")?;
+        refused_within(trial, refused, ban)?;
+        let fits = refused.retry_after + trial.expect.tick >= ban;
+        holds(fits, format_args!("kept out for {refused:?}"))?;
+    }
+    trial.past(per).await;
+    for (key, quota) in &quotas {
+        let refused = windows.admit(key, quota).await?;
+        same(refused.banned, true, "after the window, within the ban")?;
+        refused_within(trial, refused, ban - per)?;
+        let lenient = Quota::new(9, per).window(quota.window);
+        let refused = windows.admit(key, &lenient).await?;
+        same(refused.banned, true, "by a quota that bans nobody")?;
+    }
+    let other = windows.admit(&trial.key("other"), &quotas[0].1).await?;
+    same(other.admitted, true, "under another key")?;
+    trial.past(ban - per).await;
+    for (key, quota) in &quotas {
+        let next = windows.admit(key, quota).await?;
+        same(next, Admission::admitted(1), "after the ban")?;
+    }
+    Ok(())
 }
 
 pub(super) async fn nothing_is_admitted_under_a_limit_of_nothing(trial: &Trial<'_>) -> Outcome {
     let Some(windows) = trial.store.windows() else {
         return Ok(());
     };
-    let admission = windows.admit(&trial.key("a"), 0, MINUTE).await?;
-    same(
-        (admission.admitted, admission.used),
-        (false, 0),
-        "a limit of 0",
-    )?;
-    holds(
-        admission.retry_after <= MINUTE + trial.expect.tick,
-        "a longer wait than a window",
-    )
+    for (key, quota) in each(trial, Quota::new(0, MINUTE)) {
+        let refused = windows.admit(&key, &quota).await?;
+        same(refused.used, 0, "a limit of 0")?;
+        refused_within(trial, refused, MINUTE)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn absurdly_long_quotas_are_long(trial: &Trial<'_>) -> Outcome {
+    let Some(windows) = trial.store.windows() else {
+        return Ok(());
+    };
+    let long = Duration::from_secs(20 * 365 * 86_400);
+    for (key, quota) in each(trial, Quota::new(1, Duration::MAX).ban(Duration::MAX)) {
+        let first = windows.admit(&key, &quota).await?;
+        same(first.admitted, true, "the first")?;
+        for _ in 0..2 {
+            let refused = windows.admit(&key, &quota).await?;
+            same(refused.banned, true, "the next")?;
+            let after = refused.retry_after;
+            holds(after > long, format_args!("retry after {after:?}"))?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn many_ask_at_once(trial: &Trial<'_>) -> Outcome {
     let Some(windows) = trial.store.windows() else {
         return Ok(());
     };
-    let key = trial.key("a");
-    let asking = (0..40).map(|_| windows.admit(&key, 15, MINUTE)).collect();
-    let mut used = Vec::new();
-    for admission in join(asking).await {
-        let admission = admission?;
-        used.extend(admission.admitted.then_some(admission.used));
+    for (key, quota) in &each(trial, Quota::new(15, MINUTE)) {
+        let asking = (0..40).map(|_| windows.admit(key, quota)).collect();
+        let mut used = Vec::new();
+        for admission in join(asking).await {
+            let admission = admission?;
+            used.extend(admission.admitted.then_some(admission.used));
+        }
+        used.sort_unstable();
+        let all: Vec<u64> = (1..=15).collect();
+        same(used, all, "what the admitted were told")?;
     }
-    used.sort_unstable();
-    same(
-        used,
-        (1..=15).collect::<Vec<u64>>(),
-        "what the admitted were told",
-    )
+    Ok(())
 }
 
 pub(super) async fn windows_and_keys_do_not_meet(trial: &Trial<'_>) -> Outcome {
@@ -111,16 +207,20 @@ pub(super) async fn windows_and_keys_do_not_meet(trial: &Trial<'_>) -> Outcome {
     };
     let key = trial.key("a {*}\n");
     trial.put(&key, b"entry", HOUR).await?;
-    same(
-        windows.admit(&key, 1, MINUTE).await?.admitted,
-        true,
-        "under a key's name",
-    )?;
+    let quotas = KINDS.map(|kind| Quota::new(1, MINUTE).window(kind));
+    for quota in quotas {
+        let under = "under a key's name, and apart from windows of other kinds";
+        same(admitted(windows, &key, &quota).await?, true, under)?;
+    }
     trial.is(&key, b"entry", "the entry of that name").await?;
     trial.remove(Removal::Keys(&[&key])).await?;
-    same(
-        windows.admit(&key, 1, MINUTE).await?.admitted,
-        false,
-        "after the entry was removed",
-    )
+    for quota in quotas {
+        let after = "after the entry was removed";
+        same(admitted(windows, &key, &quota).await?, false, after)?;
+    }
+    Ok(())
+}
+
+async fn admitted(windows: &dyn Windows, key: &str, quota: &Quota) -> Outcome<bool> {
+    Ok(windows.admit(key, quota).await?.admitted)
 }

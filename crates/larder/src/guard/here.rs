@@ -1,15 +1,14 @@
 //! What stands in for a store within this process: the powers that guards count with.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::states::{State, States};
 use crate::runtime::{Clock, Timestamp};
-use crate::store::{Admission, StoreFuture, Windows};
+use crate::store::tally::{Rule, Tally};
+use crate::store::{Admission, Quota, StoreFuture, Windows};
 
 mod bits;
 
@@ -36,45 +35,22 @@ impl fmt::Debug for Here {
     }
 }
 
-/// The instants of the calls that count.
+/// What is counted under one key.
 #[derive(Default)]
-struct Window(Mutex<(VecDeque<Timestamp>, Duration)>);
+struct Counted(Mutex<Tally>);
 
-impl State for Window {
+impl State for Counted {
     fn is_idle(&self, now: Timestamp) -> bool {
-        let window = self.0.lock();
-        let (counted, per) = &*window;
-        counted.back().is_none_or(|last| now.since(*last) >= *per)
+        self.0.lock().ends() <= now.as_nanos()
     }
 }
 
 impl Windows for Here {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
         let now = self.clock.now();
-        let window = self.windows.of(key, now, Window::default);
-        let mut window = window.0.lock();
-        let (counted, kept) = &mut *window;
-        *kept = per;
-        while counted
-            .front()
-            .is_some_and(|first| now.since(*first) >= per)
-        {
-            counted.pop_front();
-        }
-        let admitted = (counted.len() as u64) < limit;
-        if admitted {
-            counted.push_back(now);
-        }
-        let oldest = counted.front().map_or(per, |first| now.since(*first));
-        let admission = Admission {
-            admitted,
-            used: counted.len() as u64,
-            retry_after: if admitted {
-                Duration::ZERO
-            } else {
-                per.saturating_sub(oldest)
-            },
-        };
+        let counted = self.windows.of(key, now, Counted::default);
+        let rule = Rule::in_nanos(quota);
+        let admission = counted.0.lock().admit(quota.window, &rule, now.as_nanos());
         Box::pin(std::future::ready(Ok(admission)))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Outage;
 use crate::policy::{FOREVER, Lit};
+use crate::store::Window;
 
 impl Lit {
     /// A whole number from 1 on.
@@ -41,6 +42,29 @@ impl Lit {
             Self::Flag => {}
             _ => panic!("this knob stands alone, without a value"),
         }
+    }
+
+    /// A number that may have a fraction.
+    #[track_caller]
+    pub(crate) const fn number(self) -> f64 {
+        match self {
+            Self::Float(number) => number,
+            Self::Int(number) => number as f64,
+            _ => panic!("this is a number, like 2 or 1.5"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) const fn window(self) -> Window {
+        if let Self::Text(word) = self {
+            match word.as_bytes() {
+                b"fixed" => return Window::Fixed,
+                b"sliding" => return Window::Sliding,
+                b"gcra" => return Window::Gcra,
+                _ => {}
+            }
+        }
+        panic!("a window is \"fixed\", \"sliding\" or \"gcra\"")
     }
 
     #[track_caller]

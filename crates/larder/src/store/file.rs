@@ -34,8 +34,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::is_parking;
 use crate::store::{
     Acquired, Address, Admission, Asked, Counters, Failure, Fill, Filling, Found, LeaseLevel, Life,
-    Locks, Opening, Page, Popped, Promise, Read, Removal, Scan, Store, StoreFuture, TagVersions,
-    Threads, Touch, Touching, Windows, Write, Writing, answer, end, unwinding, wall,
+    Locks, Opening, Page, Popped, Promise, Quota, Read, Removal, Scan, Store, StoreFuture,
+    TagVersions, Threads, Touch, Touching, Windows, Write, Writing, answer, end, unwinding, wall,
 };
 
 mod disk;
@@ -462,10 +462,8 @@ impl Locks for Files {
 }
 
 impl Windows for Files {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
-        let key = key.to_owned();
-        Box::pin(self.change("admit", 0, move |disk| {
-            windows::admit(disk, &key, limit, per)
-        }))
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
+        let (key, quota) = (key.to_owned(), *quota);
+        Box::pin(self.change("admit", 0, move |disk| windows::admit(disk, &key, &quota)))
     }
 }

@@ -5,8 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{
-    Acquired, Admission, Bits, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life,
-    Locks, Notices, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
+    Acquired, Admission, Bits, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Notices, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
     Unheard, Windows, Write,
 };
 use crate::error::{Error, Result};
@@ -436,11 +435,11 @@ impl Locks for Guarded {
 }
 
 impl Windows for Guarded {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
         let Some(windows) = self.inner.store.windows() else {
             return self.lacks("admit");
         };
-        Box::pin(self.ask("admit", windows.admit(key, limit, per)))
+        Box::pin(self.ask("admit", windows.admit(key, quota)))
     }
 }
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use super::head::rename_tags;
 use super::{
-    Acquired, Admission, Bits, Changed, Counters, Fill, Found, Invalidations, LeaseLevel, Life,
-    Locks, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Acquired, Admission, Bits, Changed, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 use crate::error::{Error, Result};
 
@@ -278,11 +277,11 @@ impl Locks for Prefixed {
 }
 
 impl Windows for Prefixed {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
         let Some(windows) = self.store.windows() else {
             return self.lacks("admit");
         };
-        Box::pin(async move { windows.admit(&self.within(key), limit, per).await })
+        Box::pin(async move { windows.admit(&self.within(key), quota).await })
     }
 }
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks,
-    Notice, Notices, Page, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
+    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Notice, Notices, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
     Unheard, Windows, Write,
 };
 use crate::error::Error;
@@ -264,9 +263,9 @@ impl Locks for Routed {
 }
 
 impl Windows for Routed {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
         match self.stores[self.of(key)].windows() {
-            Some(windows) => windows.admit(key, limit, per),
+            Some(windows) => windows.admit(key, quota),
             None => self.lacks("admit", key),
         }
     }

@@ -30,8 +30,8 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
     Acquired, Address, Admission, Asked, Counters, Failure, Fill, Filling, Found, LeaseLevel, Life,
-    Locks, Opening, Page, Read, Removal, Scan, Store, StoreFuture, TagVersions, Threads, Touch,
-    Touching, Windows, Write, Writing, answer, end, wall,
+    Locks, Opening, Page, Quota, Read, Removal, Scan, Store, StoreFuture, TagVersions, Threads,
+    Touch, Touching, Windows, Write, Writing, answer, end, wall,
 };
 
 mod fault;
@@ -468,8 +468,8 @@ impl Locks for Sqlite {
 }
 
 impl Windows for Sqlite {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
-        let key = key.to_owned();
-        Box::pin(self.change("admit", 0, move |tx| windows::admit(tx, &key, limit, per)))
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
+        let (key, quota) = (key.to_owned(), *quota);
+        Box::pin(self.change("admit", 0, move |tx| windows::admit(tx, &key, &quota)))
     }
 }

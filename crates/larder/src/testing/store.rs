@@ -11,8 +11,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{Runtime, Task};
 use crate::store::{
-    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page,
-    Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 
 mod entries;
@@ -422,9 +421,9 @@ impl Locks for MemoryStore {
 }
 
 impl Windows for MemoryStore {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
-        let key = key.to_owned();
-        Box::pin(self.call("admit", move |state| Ok(state.admit(&key, limit, per))))
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
+        let (key, quota) = (key.to_owned(), *quota);
+        Box::pin(self.call("admit", move |state| Ok(state.admit(&key, &quota))))
     }
 }
 

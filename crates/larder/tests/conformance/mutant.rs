@@ -48,10 +48,7 @@ pub(crate) enum Wrong {
     LockHasNoOwner,
     FenceStands,
     WindowCountsTheRefused,
-    BitsAreShifted,
-    BitsAreAllNew,
-    BitsRenewTheirLife,
-    BitsStay,
+    BanIsIgnored, BanIsProlonged, BitsAreAllNew, BitsAreShifted, BitsRenewTheirLife, BitsStay, FixedWindowSlides, GcraIsFixed, SlidingWindowIsFixed, WindowsOfAllKindsMeet,
     InvalidationsAreSilent,
     CloseDoesNothing,
     RemovalCountsQuestions,
@@ -133,6 +130,18 @@ impl Wrong {
         (BitsAreAllNew, "bits::new_bits_are_counted"),
         (BitsRenewTheirLife, "bits::the_first_bits_give_the_life"),
         (BitsStay, "bits::a_cleared_row_is_empty"),
+        (
+            FixedWindowSlides,
+            "windowing::a_fixed_window_begins_with_its_first_call",
+        ),
+        (SlidingWindowIsFixed, "windowing::a_window_slides"),
+        (GcraIsFixed, "windowing::gcra_gives_one_back_at_a_time"),
+        (
+            WindowsOfAllKindsMeet,
+            "windowing::windows_and_keys_do_not_meet",
+        ),
+        (BanIsIgnored, "windowing::a_ban_keeps_a_key_out"),
+        (BanIsProlonged, "windowing::a_ban_keeps_a_key_out"),
         (
             InvalidationsAreSilent,
             "invalidating::what_others_change_is_told",
@@ -609,19 +618,33 @@ impl Locks for Mutant {
 }
 
 impl Windows for Mutant {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
         Box::pin(async move {
             let windows = self.right.windows().unwrap();
-            if !self.is(WindowCountsTheRefused) {
-                return windows.admit(key, limit, per).await;
+            let kind = match (self.wrong, quota.window) {
+                (FixedWindowSlides, Window::Fixed) => Window::Sliding,
+                (SlidingWindowIsFixed, Window::Sliding) | (GcraIsFixed, Window::Gcra) => {
+                    Window::Fixed
+                }
+                (WindowsOfAllKindsMeet, _) => Window::Gcra,
+                (_, kind) => kind,
+            };
+            let mut asked = quota.window(kind);
+            if self.is(WindowCountsTheRefused) {
+                asked.limit = u64::MAX;
             }
-            let admission = windows.admit(key, u64::MAX, per).await?;
-            let admitted = admission.used <= limit;
-            Ok(Admission {
-                admitted,
-                retry_after: per,
-                ..admission
-            })
+            if self.is(BanIsIgnored) {
+                asked.ban = None;
+            }
+            let mut admission = windows.admit(key, &asked).await?;
+            if self.is(WindowCountsTheRefused) {
+                admission.admitted = admission.used <= quota.limit;
+                admission.retry_after = quota.per;
+            }
+            if self.is(BanIsProlonged) && admission.banned {
+                admission.retry_after = quota.ban.unwrap_or_default();
+            }
+            Ok(admission)
         })
     }
 }

@@ -5,4 +5,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod rate_limit;
+mod slow_call;
 mod standing;

@@ -25,6 +25,12 @@ pub(super) enum Kind {
     Window,
     /// A row of bits.
     Bits,
+    /// A window that starts with its first call.
+    Fixed,
+    /// The arrival time of the generic cell rate algorithm.
+    Gcra,
+    /// Until when a key is kept out.
+    Ban,
 }
 
 impl Kind {
@@ -37,7 +43,10 @@ impl Kind {
             Self::Lock => b'k',
             Self::Fence => b'n',
             Self::Window => b'w',
-            Self::Bits => b'b',
+            Self::Bits => b'm',
+            Self::Fixed => b'c',
+            Self::Gcra => b'g',
+            Self::Ban => b'b',
         }
     }
 }

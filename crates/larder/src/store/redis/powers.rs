@@ -1,4 +1,4 @@
-//! Counters, locks, sliding windows and bits: one script or command each.
+//! Counters, locks, limits of calls and bits: one script or command each.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use ::redis::{Cmd, Value};
 use super::names::Kind;
 use super::{Redis, finite, millis, random, reply, script};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Acquired, Admission, Bits, Counters, Life, Locks, StoreFuture, Windows};
+use crate::store::{Acquired, Admission, Bits, Counters, Life, Locks, Quota, StoreFuture, Window, Windows};
 
 /// How long a fencing number is remembered past the end of its lock.
 const MEMORY: Duration = Duration::from_secs(48 * 3_600);
@@ -106,24 +106,30 @@ impl Locks for Redis {
 }
 
 impl Windows for Redis {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
         Box::pin(async move {
-            let span = finite(per) as u64;
-            let micros = u64::try_from(per.as_micros()).unwrap_or(u64::MAX);
-            let mut cmd = script::ADMIT.call(1, 4, key.len() + 96);
-            cmd.arg(self.names.beside(key, Kind::Window))
-                .arg(limit)
-                .arg(micros.clamp(1, span.saturating_mul(1_000)))
-                .arg(span)
+            let (word, kind) = match quota.window {
+                Window::Fixed => ("fixed", Kind::Fixed),
+                Window::Sliding => ("sliding", Kind::Window),
+                Window::Gcra => ("gcra", Kind::Gcra),
+            };
+            let mut cmd = script::ADMIT.call(2, 5, 2 * key.len() + 128);
+            cmd.arg(self.names.beside(key, kind))
+                .arg(self.names.beside(key, Kind::Ban))
+                .arg(word)
+                .arg(quota.limit)
+                .arg(micros(quota.per))
+                .arg(quota.ban.map_or(0, micros))
                 .arg(&random().to_be_bytes());
             let answer = reply::list_of("admit", self.ask("admit", cmd).await?, 3)?;
             let number = |place: usize| {
                 reply::number("admit", &answer[place]).map(|number| number.max(0) as u64)
             };
-            Ok(Admission {
-                admitted: number(0)? != 0,
-                used: number(1)?,
-                retry_after: Duration::from_micros(number(2)?),
+            let (used, wait) = (number(1)?, Duration::from_micros(number(2)?));
+            Ok(match number(0)? {
+                0 => Admission::refused(used, wait),
+                1 => Admission::admitted(used),
+                _ => Admission::banned(used, wait),
             })
         })
     }
@@ -171,4 +177,11 @@ impl Bits for Redis {
             reply::yes("clear_bits", &self.ask("clear_bits", cmd).await?)
         })
     }
+}
+
+/// At least one, and no longer than a record can live.
+fn micros(span: Duration) -> u64 {
+    let most = (finite(span) as u64).saturating_mul(1_000);
+    let micros = u64::try_from(span.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX);
+    micros.clamp(1, most)
 }

@@ -7,7 +7,7 @@ use super::Tiers;
 use super::word::Relay;
 use crate::error::{Error, Result};
 use crate::store::{
-    Acquired, Admission, Ask, Bits, Counters, Invalidations, Life, Locks, Read, Removal, Sink,
+    Acquired, Admission, Ask, Bits, Counters, Invalidations, Life, Locks, Quota, Read, Removal, Sink,
     Store, StoreFuture, Windows,
 };
 
@@ -113,9 +113,9 @@ impl Locks for Tiers {
 }
 
 impl Windows for Tiers {
-    fn admit<'a>(&'a self, key: &'a str, limit: u64, per: Duration) -> StoreFuture<'a, Admission> {
+    fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
         match self.windowing() {
-            Some(windows) => windows.admit(key, limit, per),
+            Some(windows) => windows.admit(key, quota),
             None => self.lacks("admit"),
         }
     }

@@ -1,11 +1,12 @@
 //! Counters, locks, windows, bits.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::state::{Change, Held, Row, State, Stored, Window};
+use super::state::{Change, Held, Row, State, Stored};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Acquired, Admission, Life};
+use crate::store::tally::Rule;
+use crate::store::{Acquired, Admission, Life, Quota};
 
 impl State {
     pub(super) fn add(&mut self, key: &str, by: i64, life: Life) -> Result<i64> {
@@ -69,35 +70,10 @@ impl State {
         (!left.is_zero()).then_some(left)
     }
 
-    pub(super) fn admit(&mut self, key: &str, limit: u64, per: Duration) -> Admission {
-        let (now, until) = (self.now, self.now.after(per));
-        let window = self.windows.entry(key.to_owned());
-        let window = window.or_insert_with(|| Window {
-            counted: VecDeque::new(),
-            until,
-        });
-        let counted = &mut window.counted;
-        while counted.front().is_some_and(|first| first.after(per) <= now) {
-            counted.pop_front();
-        }
-        let used = counted.len() as u64;
-        if used < limit {
-            counted.push_back(now);
-            window.until = window.until.max(until);
-            return Admission {
-                admitted: true,
-                used: used + 1,
-                retry_after: Duration::ZERO,
-            };
-        }
-        // With a limit of more than is counted, the oldest that has to go is not the first.
-        let first = usize::try_from(used - limit).ok();
-        let leaves = first.and_then(|first| counted.get(first));
-        Admission {
-            admitted: false,
-            used,
-            retry_after: leaves.map_or(per, |at| at.after(per).since(now)),
-        }
+    pub(super) fn admit(&mut self, key: &str, quota: &Quota) -> Admission {
+        let now = self.now.as_nanos();
+        let tally = self.windows.entry(key.to_owned()).or_default();
+        tally.admit(quota.window, &Rule::in_nanos(quota), now)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a place holds, and whom it tells.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::runtime::Timestamp;
+use crate::store::tally::Tally;
 use crate::store::{Changed, Life, Sink};
 
 /// All maps are ordered: a walk is the same in each run.
@@ -16,8 +17,8 @@ pub(super) struct State {
     pub(super) tags: BTreeMap<String, Version>,
     pub(super) epoch: u64,
     pub(super) locks: BTreeMap<String, Held>,
-    pub(super) windows: BTreeMap<String, Window>,
     pub(super) rows: BTreeMap<String, Row>,
+    pub(super) windows: BTreeMap<String, Tally>,
     pub(super) sinks: BTreeMap<u64, Arc<dyn Sink>>,
     /// Connections that hear nothing at present.
     pub(super) deaf: BTreeSet<u64>,
@@ -44,11 +45,6 @@ pub(super) struct Held {
     pub(super) owner: String,
     pub(super) until: Timestamp,
     pub(super) fence: u64,
-}
-
-pub(super) struct Window {
-    pub(super) counted: VecDeque<Timestamp>,
-    pub(super) until: Timestamp,
 }
 
 /// Bits by position.
@@ -114,8 +110,9 @@ impl State {
         self.leases.retain(|_, lease| lease.until > now);
         self.tags.retain(|_, tag| tag.until > now);
         self.locks.retain(|_, lock| lock.until.after(FENCES) > now);
-        self.windows.retain(|_, window| window.until > now);
         self.rows.retain(|_, row| row.until > now);
+        self.windows
+            .retain(|_, tally| tally.ends() > now.as_nanos());
     }
 
     /// Tells all connections but the one that made the changes.
