@@ -168,6 +168,20 @@ pub enum Event<'a> {
         /// What the guard did instead.
         outage: Outage,
     },
+    /// A lock was lost while a body ran under it: its store has forgotten it, or its time was over before it could be renewed. An async body is stopped.
+    LockLost {
+        /// The lock.
+        key: &'a str,
+        /// The fencing number that the body has.
+        fence: u64,
+    },
+    /// A body ran past the deadline of its lock, and goes on without it.
+    LockOverrun {
+        /// The lock.
+        key: &'a str,
+        /// The fencing number that the body has.
+        fence: u64,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -234,6 +248,18 @@ impl fmt::Display for Event<'_> {
                 write!(
                     f,
                     "{guard} of `{key}` could not be asked and was {outage:?}: {error}"
+                )
+            }
+            Self::LockLost { key, fence } => {
+                write!(
+                    f,
+                    "lost the lock `{key}` (fence {fence}) while its body ran"
+                )
+            }
+            Self::LockOverrun { key, fence } => {
+                write!(
+                    f,
+                    "the body under the lock `{key}` (fence {fence}) ran past its deadline"
                 )
             }
             Self::StayedLocal { key, type_name } => {

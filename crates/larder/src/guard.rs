@@ -5,7 +5,9 @@
 //!
 //! | attribute | value | refuses |
 //! |---|---|---|
+//! | [`locked`](crate::locked) | [`Locked`] | all but one at a time |
 //! | [`rate_limit`](crate::rate_limit) | [`RateLimit`] | calls beyond so many in a time |
+//! | [`circuit_breaker`](crate::circuit_breaker) | [`CircuitBreaker`] | calls while too many fail |
 //!
 //! Guards of one function are asked from the top to the bottom, wherever `#[cached]` stands among them. What a guard counts, it counts by its key, in the store of the cache if it
 //! has one, else in this process. Without a `key` all calls of the function count together.
@@ -20,12 +22,14 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::event::Event;
+use crate::lock::Locks;
 use crate::runtime::{BoxFuture, Runtime, Timestamp};
 use crate::scope::Scope;
 use crate::store::Store;
 
 mod here;
 mod knobs;
+mod locked;
 pub(crate) mod mark;
 mod outage;
 mod rate_limit;
@@ -33,6 +37,7 @@ mod refused;
 mod states;
 
 pub(crate) use here::Here;
+pub use locked::{Locked, LockedKnobs, fence};
 pub use outage::Outage;
 pub use rate_limit::{RateLimit, RateLimitKnobs};
 pub use refused::{CarriesRefusal, Reason, Refused};
@@ -64,14 +69,25 @@ pub struct Asking {
     ground: Arc<dyn Ground>,
     key: Arc<str>,
     guard: &'static str,
+    body: Body,
+}
+
+/// What stands behind a guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// It can be dropped where it waits.
+    Async,
+    /// It goes on to its own end.
+    Sync,
 }
 
 impl Asking {
-    pub(crate) fn new(ground: Arc<dyn Ground>, key: &str, guard: &'static str) -> Self {
+    pub(crate) fn new(ground: Arc<dyn Ground>, key: &str, guard: &'static str, body: Body) -> Self {
         Self {
             ground,
             key: key.into(),
             guard,
+            body,
         }
     }
 
@@ -119,6 +135,10 @@ impl Asking {
     pub(crate) fn ground(&self) -> &Arc<dyn Ground> {
         &self.ground
     }
+
+    pub(crate) fn body(&self) -> Body {
+        self.body
+    }
 }
 
 impl fmt::Debug for Asking {
@@ -137,6 +157,8 @@ pub(crate) trait Ground: Send + Sync {
     fn store(&self) -> Option<&Arc<dyn Store>>;
     /// What stands in for a store within this process.
     fn here(&self) -> &Here;
+    /// The locks of this process, for a cache without a store.
+    fn locks(&self) -> &Locks;
     /// What guards of this process remember.
     fn states(&self) -> &States;
     fn tell(&self, event: &Event<'_>);
@@ -168,6 +190,7 @@ pub struct Pass {
     end: Option<End>,
     scope: Option<Scope>,
     until: Option<(Timestamp, Refused)>,
+    unless: Option<BoxFuture<'static, Refused>>,
     /// Where what is left to do goes if the pass is dropped.
     runtime: Option<Arc<dyn Runtime>>,
 }
@@ -201,12 +224,22 @@ impl Pass {
         self
     }
 
+    /// A call that is dropped when this resolves, and then refused so. A sync body cannot be dropped: it goes on to its own end.
+    pub fn unless(mut self, stop: BoxFuture<'static, Refused>) -> Self {
+        self.unless = Some(stop);
+        self
+    }
+
     pub(crate) fn take_scope(&mut self) -> Option<Scope> {
         self.scope.take()
     }
 
     pub(crate) fn take_until(&mut self) -> Option<(Timestamp, Refused)> {
         self.until.take()
+    }
+
+    pub(crate) fn take_unless(&mut self) -> Option<BoxFuture<'static, Refused>> {
+        self.unless.take()
     }
 
     /// Tells how the call ended.

@@ -120,6 +120,9 @@ pub use larder_macros::cached;
 #[doc = include_str!("docs/invalidates.md")]
 pub use larder_macros::invalidates;
 #[cfg(feature = "macros")]
+#[doc = include_str!("docs/locked.md")]
+pub use larder_macros::locked;
+#[cfg(feature = "macros")]
 #[doc = include_str!("docs/rate_limit.md")]
 pub use larder_macros::rate_limit;
 pub use ops::{
