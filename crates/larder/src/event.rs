@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::codec::Unreadable;
 use crate::error::Error;
-use crate::guard::{Outage, Refused};
+use crate::guard::{CircuitState, Outage, Refused};
 use crate::policy::{Fault, Verdict};
 use crate::selector::Selector;
 use crate::store::Notice;
@@ -182,6 +182,15 @@ pub enum Event<'a> {
         /// The fencing number that the body has.
         fence: u64,
     },
+    /// A circuit has turned. Of a shared one each process tells what it sees.
+    CircuitChanged {
+        /// The circuit.
+        key: &'a str,
+        /// What it was.
+        from: CircuitState,
+        /// What it is.
+        to: CircuitState,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -261,6 +270,9 @@ impl fmt::Display for Event<'_> {
                     f,
                     "the body under the lock `{key}` (fence {fence}) ran past its deadline"
                 )
+            }
+            Self::CircuitChanged { key, from, to } => {
+                write!(f, "the circuit `{key}` was {from} and is {to}")
             }
             Self::StayedLocal { key, type_name } => {
                 write!(

@@ -27,6 +27,7 @@ use crate::runtime::{BoxFuture, Runtime, Timestamp};
 use crate::scope::Scope;
 use crate::store::Store;
 
+mod circuit_breaker;
 mod here;
 mod knobs;
 mod locked;
@@ -36,6 +37,8 @@ mod rate_limit;
 mod refused;
 mod states;
 
+pub(crate) use circuit_breaker::Circuit;
+pub use circuit_breaker::{CircuitBreaker, CircuitBreakerKnobs, CircuitState};
 pub(crate) use here::Here;
 pub use locked::{Locked, LockedKnobs, fence};
 pub use outage::Outage;

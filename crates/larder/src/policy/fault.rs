@@ -45,6 +45,8 @@ pub enum Fault {
     DeadlineBeforeTtl,
     #[doc(hidden)]
     NoLockTtl,
+    #[doc(hidden)]
+    NoCircuit,
 }
 
 impl Fault {
@@ -70,6 +72,9 @@ impl Fault {
             }
             Self::NoLockTtl => {
                 "say for how long the lock is held without a word from its holder: `#[locked(ttl = \"10s\")]`"
+            }
+            Self::NoCircuit => {
+                "say which share of failures in how long opens the circuit, and for how long: `#[circuit_breaker(errors = \"10%\", per = \"1m\", open_for = \"30s\")]`"
             }
             Self::NoTtl => {
                 "no `ttl`: say how long, like `ttl = \"10m\"` or `ttl = \"forever\"`, or give the cache a default"
