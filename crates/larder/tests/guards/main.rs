@@ -5,5 +5,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod circuit_breaker;
 mod locked;
 mod standing;
