@@ -70,7 +70,8 @@ where
     let (scope, until, unless) = (pass.take_scope(), pass.take_until(), pass.take_unless());
     let source = async move {
         match scope {
-            Some(scope) => scope.wrap(load()).await,
+            // The call itself too: a closure may do its work before it gives a future.
+            Some(scope) => scope.wrap(async move { load().await }).await,
             None => load().await,
         }
     };

@@ -540,7 +540,10 @@ fn a_store_that_fails_while_the_body_runs_has_until_the_lock_ends() {
             Outage::Open => assert!(ended.is_ok(), "it goes on without"),
             Outage::Closed => {
                 assert_eq!(reason(ended), Reason::Unavailable);
-                assert!(took >= secs(9) && took < secs(20), "{took:?}");
+                assert!(
+                    took > secs(6) && took < secs(9),
+                    "before the lock ends: {took:?}"
+                );
             }
         }
         let told = scene.told();
@@ -636,9 +639,7 @@ fn what_cannot_be_is_refused_with_the_mend() {
         assert_eq!(refused.reason(), Reason::Misconfigured);
         assert!(refused.to_string().contains(mend), "{refused}");
     }
-    let absurd = Locked::new("36000d")
-        .wait("36000d")
-        .deadline("36500d");
+    let absurd = Locked::new("36000d").wait("36000d").deadline("36500d");
     assert!(
         scene
             .ends(scene.call(&cache, absurd, Duration::ZERO))

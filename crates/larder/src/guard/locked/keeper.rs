@@ -13,6 +13,9 @@ use crate::event::Event;
 use crate::guard::{Asking, Body, Outage, Pass, Reason, Refused};
 use crate::lock::{Holder, Taken};
 use crate::runtime::{Task, Timestamp};
+use crate::store::wait::within;
+
+const NO_ANSWER: &str = "no answer from the store";
 
 /// Renewals that fail are not tried again sooner.
 const SOONEST: Duration = Duration::from_millis(5);
@@ -31,8 +34,10 @@ pub(super) struct Keeper {
 struct State {
     /// The body has come to its end.
     is_over: bool,
-    /// It was told that the lock is not held any more.
-    is_told: bool,
+    /// The lock is not held any more, or is on its way back.
+    is_gone: bool,
+    /// Until when it is held if it is not renewed.
+    until: Option<Timestamp>,
     /// Why the body has to stop.
     stop: Option<Refused>,
     chore: Option<Waker>,
@@ -57,12 +62,15 @@ impl Keeper {
             fence: taken.fence,
             deadline,
             outage,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                until: Some(taken.until),
+                ..State::default()
+            }),
         });
         let own = Arc::clone(&keeper);
         let chore = async move {
             // Over is over: whose pass it was gives the lock back.
-            let _ = own.keep(taken.until).await;
+            let _ = own.keep(own.safe(taken.until)).await;
         };
         let runtime = asking.ground().runtime();
         runtime.spawn(Task::Chore(Box::pin(chore)));
@@ -77,18 +85,33 @@ impl Keeper {
         let asking = keeper.asking.clone();
         let pass = Pass::told(&asking, move |_| {
             keeper.over();
+            let was_there = keeper.goes();
             match keeper.holder.release_here() {
                 Some(released) => {
-                    keeper.given_back(released);
+                    // What is not there to be given back was lost while the body ran.
+                    if was_there && !released {
+                        keeper.tell_lost();
+                    }
                     None
                 }
-                None => Some(Box::pin(async move { keeper.release().await })),
+                None if was_there => Some(Box::pin(async move { keeper.release().await })),
+                // The call does not wait for a store that may be down to hear what it knows.
+                None => {
+                    keeper.holder.let_go();
+                    None
+                }
             }
         });
         let stopped = poll_fn(move |context| stop.poll_stop(context.waker()));
         pass.inside(scope)
             .until(until, timed_out)
             .unless(Box::pin(stopped))
+    }
+
+    /// A little before the lock's end: a body that has to stop is gone when another may begin, though their clocks do not run alike.
+    fn safe(&self, until: Timestamp) -> Timestamp {
+        let margin = crate::runtime::nanos(self.holder.ttl() / 10);
+        Timestamp(until.0.saturating_sub(margin))
     }
 
     fn poll_stop(&self, waker: &Waker) -> Poll<Refused> {
@@ -131,6 +154,7 @@ impl Keeper {
     async fn keep(&self, mut until: Timestamp) -> Result<(), Over> {
         let third = self.holder.ttl() / 3;
         let mut pause = third;
+        let mut failed = None;
         loop {
             let left = self.deadline.since(self.asking.now());
             let pausing = self.asking.sleep(pause.min(left));
@@ -138,32 +162,34 @@ impl Keeper {
             if self.asking.now() >= self.deadline {
                 return self.past_deadline(until).await;
             }
-            // A process that was stopped for longer than the lock's time has to ask what became of it.
-            let limit = match until.since(self.asking.now()) {
-                Duration::ZERO => third,
-                left => third.min(left),
+            let limit = match (until.since(self.asking.now()), &failed) {
+                (Duration::ZERO, Some(error)) => {
+                    self.unheard(error);
+                    return Ok(());
+                }
+                // A process that was stopped for longer than the lock's time asks what became of it.
+                (Duration::ZERO, None) => third,
+                (left, _) => third.min(left),
             };
             let limit = self.asking.ground().runtime().sleep(limit);
-            let renewed = crate::store::wait::within(limit, self.holder.renew());
+            let renewed = within(limit, self.holder.renew());
+            let late = || Error::new(ErrorKind::Timeout, "renew", NO_ANSWER);
             let renewed = self.unless_over(renewed).await?;
-            let error = match renewed {
-                Some(Ok(Some(end))) => {
-                    (until, pause) = (end, third);
-                    continue;
+            match renewed.unwrap_or_else(|| Err(late())) {
+                Ok(Some(end)) => {
+                    self.state.lock().until = Some(end);
+                    (until, pause, failed) = (self.safe(end), third, None);
                 }
-                Some(Ok(None)) => {
+                Ok(None) => {
                     self.lost();
                     return Ok(());
                 }
-                Some(Err(error)) => error,
-                None => Error::new(ErrorKind::Timeout, "renew", "no answer from the store"),
-            };
-            let left = until.since(self.asking.now());
-            if left.is_zero() {
-                self.unheard(&error);
-                return Ok(());
+                Err(error) => {
+                    failed = Some(error);
+                    let left = until.since(self.asking.now());
+                    pause = (third / 4).max(SOONEST).min(left);
+                }
             }
-            pause = (third / 4).max(SOONEST).min(left);
         }
     }
 
@@ -173,7 +199,7 @@ impl Keeper {
             let left = until.since(self.asking.now());
             self.unless_over(self.asking.sleep(left)).await?;
         }
-        if self.tells_first() {
+        if self.goes() {
             let (key, fence) = (self.asking.key(), self.fence);
             let ground = self.asking.ground();
             ground.tell(&Event::LockOverrun { key, fence });
@@ -185,17 +211,15 @@ impl Keeper {
 
     /// Another may hold it.
     fn lost(&self) {
-        if self.tells_first() {
-            let (key, fence) = (self.asking.key(), self.fence);
-            let ground = self.asking.ground();
-            ground.tell(&Event::LockLost { key, fence });
+        if self.goes() {
+            self.tell_lost();
         }
         self.stop(self.asking.refuse(Reason::Lost));
     }
 
     /// The store could not be asked until the time of the lock was over.
     fn unheard(&self, error: &Error) {
-        self.tells_first();
+        self.goes();
         if let Err(refused) = self.asking.failed(error, self.outage) {
             self.stop(refused);
         }
@@ -211,26 +235,31 @@ impl Keeper {
         }
     }
 
-    fn tells_first(&self) -> bool {
-        !std::mem::replace(&mut self.state.lock().is_told, true)
+    /// Whether the lock was there until now: then whoever asks says what became of it.
+    fn goes(&self) -> bool {
+        !std::mem::replace(&mut self.state.lock().is_gone, true)
     }
 
+    /// Waits for no longer than the lock would take to end by itself.
     async fn release(&self) {
-        match self.holder.release().await {
-            Ok(released) => self.given_back(released),
+        let until = self.state.lock().until;
+        let left = until.map_or(Duration::ZERO, |until| until.since(self.asking.now()));
+        let limit = self.asking.ground().runtime().sleep(left);
+        let late = || Error::new(ErrorKind::Timeout, "unlock", NO_ANSWER);
+        let released = within(limit, self.holder.release()).await;
+        match released.unwrap_or_else(|| Err(late())) {
+            Ok(true) => {}
+            Ok(false) => self.tell_lost(),
             Err(error) => {
-                // The call has come back; the lock ends by itself.
+                // The call has come back, and the lock ends by itself.
                 let _ = self.asking.failed(&error, Outage::Open);
             }
         }
     }
 
-    /// What was not there to be given back was lost before the body came to its end.
-    fn given_back(&self, released: bool) {
-        if !released && self.tells_first() {
-            let (key, fence) = (self.asking.key(), self.fence);
-            let ground = self.asking.ground();
-            ground.tell(&Event::LockLost { key, fence });
-        }
+    fn tell_lost(&self) {
+        let (key, fence) = (self.asking.key(), self.fence);
+        let ground = self.asking.ground();
+        ground.tell(&Event::LockLost { key, fence });
     }
 }
