@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::codec::Unreadable;
 use crate::error::Error;
-use crate::guard::{Outage, Refused};
+use crate::guard::{CircuitState, Outage, Refused};
 use crate::policy::{Fault, Verdict};
 use crate::selector::Selector;
 use crate::store::Notice;
@@ -198,6 +198,29 @@ pub enum Event<'a> {
         /// For how long calls are refused.
         rest: Duration,
     },
+    /// A lock was lost while a body ran under it: its store has forgotten it, or its time was over before it could be renewed. An async body is stopped.
+    LockLost {
+        /// The lock.
+        key: &'a str,
+        /// The fencing number that the body has.
+        fence: u64,
+    },
+    /// A body ran past the deadline of its lock, and goes on without it.
+    LockOverrun {
+        /// The lock.
+        key: &'a str,
+        /// The fencing number that the body has.
+        fence: u64,
+    },
+    /// A circuit has turned. Of a shared one each process tells what it sees.
+    CircuitChanged {
+        /// The circuit.
+        key: &'a str,
+        /// What it was.
+        from: CircuitState,
+        /// What it is.
+        to: CircuitState,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -291,6 +314,21 @@ impl fmt::Display for Event<'_> {
                     f,
                     "a call of `{key}` took {took:?}, and {usual:?} was usual: further ones are refused for {rest:?}"
                 )
+            }
+            Self::LockLost { key, fence } => {
+                write!(
+                    f,
+                    "lost the lock `{key}` (fence {fence}) while its body ran"
+                )
+            }
+            Self::LockOverrun { key, fence } => {
+                write!(
+                    f,
+                    "the body under the lock `{key}` (fence {fence}) ran past its deadline"
+                )
+            }
+            Self::CircuitChanged { key, from, to } => {
+                write!(f, "the circuit `{key}` was {from} and is {to}")
             }
             Self::StayedLocal { key, type_name } => {
                 write!(

@@ -5,9 +5,11 @@
 //!
 //! | attribute | value | refuses |
 //! |---|---|---|
+//! | [`locked`](crate::locked) | [`Locked`] | all but one at a time |
 //! | [`rate_limit`](crate::rate_limit) | [`RateLimit`] | calls beyond so many in a time |
 //! | [`bloom`](crate::bloom) | [`Bloom`] | calls for what is certainly not there |
 //! | [`slow_call`](crate::slow_call) | [`SlowCall`] | calls while they have become slow |
+//! | [`circuit_breaker`](crate::circuit_breaker) | [`CircuitBreaker`] | calls while too many fail |
 //!
 //! Guards of one function are asked from the top to the bottom, wherever `#[cached]` stands among them. What a guard counts, it counts by its key, in the store of the cache if it
 //! has one, else in this process. Without a `key` all calls of the function count together.
@@ -23,13 +25,16 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::event::Event;
 use crate::key::KeyBuf;
+use crate::lock::Locks;
 use crate::runtime::{BoxFuture, Runtime, Timestamp};
 use crate::scope::Scope;
 use crate::store::Store;
 
 mod bloom;
+mod circuit_breaker;
 mod here;
 mod knobs;
+mod locked;
 pub(crate) mod mark;
 mod outage;
 mod rate_limit;
@@ -44,7 +49,10 @@ pub use bloom::{
 };
 pub use bloom::{AsyncBloom, Bloom, BloomCall, SyncBloom};
 pub(crate) use bloom::{Mode, Said, is_misuse};
+pub(crate) use circuit_breaker::Circuit;
+pub use circuit_breaker::{CircuitBreaker, CircuitBreakerKnobs, CircuitState};
 pub(crate) use here::Here;
+pub use locked::{Locked, LockedKnobs, fence};
 pub use outage::Outage;
 pub use rate_limit::{RateLimit, RateLimitKnobs};
 pub use refused::{CarriesRefusal, Reason, Refused};
@@ -81,6 +89,16 @@ pub struct Asking {
     guard: &'static str,
     /// How long the prefix of the cache is, at the beginning of the key.
     prefix: usize,
+    body: Body,
+}
+
+/// What stands behind a guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// It can be dropped where it waits.
+    Async,
+    /// It goes on to its own end.
+    Sync,
 }
 
 impl Asking {
@@ -90,6 +108,7 @@ impl Asking {
         prefix: &str,
         guard: &'static str,
         key: &KeyBuf,
+        body: Body,
     ) -> Self {
         let key = key.as_str();
         let bare = key.strip_prefix(prefix).unwrap_or(key);
@@ -98,6 +117,7 @@ impl Asking {
             key: format!("{prefix}{guard}:{bare}").into(),
             guard,
             prefix: prefix.len(),
+            body,
         }
     }
 
@@ -155,6 +175,10 @@ impl Asking {
     pub(crate) fn ground(&self) -> &Arc<dyn Ground> {
         &self.ground
     }
+
+    pub(crate) fn body(&self) -> Body {
+        self.body
+    }
 }
 
 impl fmt::Debug for Asking {
@@ -173,6 +197,8 @@ pub(crate) trait Ground: Send + Sync {
     fn store(&self) -> Option<&Arc<dyn Store>>;
     /// What stands in for a store within this process.
     fn here(&self) -> &Here;
+    /// The locks of this process, for a cache without a store.
+    fn locks(&self) -> &Locks;
     /// What guards of this process remember.
     fn states(&self) -> &States;
     fn tell(&self, event: &Event<'_>);
@@ -204,6 +230,7 @@ pub struct Pass {
     end: Option<End>,
     scope: Option<Scope>,
     until: Option<(Timestamp, Refused)>,
+    unless: Option<BoxFuture<'static, Refused>>,
     /// Where what is left to do goes if the pass is dropped.
     runtime: Option<Arc<dyn Runtime>>,
 }
@@ -237,12 +264,22 @@ impl Pass {
         self
     }
 
+    /// A call that is dropped when this resolves, and then refused so. A sync body cannot be dropped: it goes on to its own end.
+    pub fn unless(mut self, stop: BoxFuture<'static, Refused>) -> Self {
+        self.unless = Some(stop);
+        self
+    }
+
     pub(crate) fn take_scope(&mut self) -> Option<Scope> {
         self.scope.take()
     }
 
     pub(crate) fn take_until(&mut self) -> Option<(Timestamp, Refused)> {
         self.until.take()
+    }
+
+    pub(crate) fn take_unless(&mut self) -> Option<BoxFuture<'static, Refused>> {
+        self.unless.take()
     }
 
     /// Tells how the call ended.

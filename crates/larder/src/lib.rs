@@ -120,8 +120,14 @@ pub use larder_macros::cache_put;
 #[doc = include_str!("docs/cached.md")]
 pub use larder_macros::cached;
 #[cfg(feature = "macros")]
+#[doc = include_str!("docs/circuit_breaker.md")]
+pub use larder_macros::circuit_breaker;
+#[cfg(feature = "macros")]
 #[doc = include_str!("docs/invalidates.md")]
 pub use larder_macros::invalidates;
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/locked.md")]
+pub use larder_macros::locked;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/rate_limit.md")]
 pub use larder_macros::rate_limit;

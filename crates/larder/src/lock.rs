@@ -11,8 +11,19 @@ use parking_lot::Mutex;
 use crate::key::Key;
 use crate::runtime::Timestamp;
 
+mod holder;
+
+pub(crate) use holder::{Holder, NotTaken, Taken, locks_of};
+
 #[derive(Debug, Default)]
-pub(crate) struct Locks(Mutex<HashMap<Key, Held, RandomState>>);
+pub(crate) struct Locks(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    held: HashMap<Key, Held, RandomState>,
+    /// One count for all names: it grows for each, also for one that was forgotten meanwhile.
+    fences: u64,
+}
 
 #[derive(Debug)]
 struct Held {
@@ -26,15 +37,18 @@ struct Held {
 pub(crate) struct HeldUntil(pub(crate) Timestamp);
 
 impl Locks {
-    /// Takes a free or expired lock.
+    /// Takes a free or expired lock; its fencing number.
     pub(crate) fn take(
         &self,
         key: &Key,
         owner: u64,
         now: Timestamp,
         until: Timestamp,
-    ) -> Result<(), HeldUntil> {
-        let mut locks = self.0.lock();
+    ) -> Result<u64, HeldUntil> {
+        let mut table = self.0.lock();
+        table.fences += 1;
+        let fence = table.fences;
+        let locks = &mut table.held;
         match locks.get(key) {
             Some(held) if held.until > now => return Err(HeldUntil(held.until)),
             _ => {}
@@ -55,31 +69,32 @@ impl Locks {
             Vec::new()
         };
         // Wakers are foreign code, their drop too: never under the lock.
-        drop(locks);
+        drop(table);
         wake(before);
         drop(expired);
-        Ok(())
+        Ok(fence)
     }
 
     /// Gives a lock back; false when the owner does not hold it any more.
     pub(crate) fn release(&self, key: &Key, owner: u64, now: Timestamp) -> bool {
-        let mut locks = self.0.lock();
-        if !locks
+        let mut table = self.0.lock();
+        if !table
+            .held
             .get(key)
             .is_some_and(|held| held.owner == owner && held.until > now)
         {
             return false;
         }
-        let held = locks.remove(key);
-        drop(locks);
+        let held = table.held.remove(key);
+        drop(table);
         wake(held);
         true
     }
 
     /// Moves the end of a lock that the owner still holds.
     pub(crate) fn renew(&self, key: &Key, owner: u64, now: Timestamp, until: Timestamp) -> bool {
-        let mut locks = self.0.lock();
-        match locks.get_mut(key) {
+        let mut table = self.0.lock();
+        match table.held.get_mut(key) {
             Some(held) if held.owner == owner && held.until > now => {
                 held.until = until;
                 true
@@ -89,13 +104,14 @@ impl Locks {
     }
 
     pub(crate) fn is_held(&self, key: &Key, now: Timestamp) -> bool {
-        let locks = self.0.lock();
-        locks.get(key).is_some_and(|held| held.until > now)
+        let table = self.0.lock();
+        table.held.get(key).is_some_and(|held| held.until > now)
     }
 
     pub(crate) fn is_held_by(&self, key: &Key, owner: u64, now: Timestamp) -> bool {
-        let locks = self.0.lock();
-        locks
+        let table = self.0.lock();
+        table
+            .held
             .get(key)
             .is_some_and(|held| held.owner == owner && held.until > now)
     }
@@ -128,8 +144,8 @@ impl Future for Released<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let waker = context.waker().clone();
-        let mut locks = self.locks.0.lock();
-        let noted = match locks.get_mut(self.key) {
+        let mut table = self.locks.0.lock();
+        let noted = match table.held.get_mut(self.key) {
             None => None,
             // Noted and not there any more: woken by the release of whom it was noted with, whoever holds it now.
             Some(held) => match held.waiting.iter().any(|w| w.will_wake(&waker)) {
@@ -141,7 +157,7 @@ impl Future for Released<'_> {
                 }
             },
         };
-        drop(locks);
+        drop(table);
         if noted.is_none() {
             return Poll::Ready(());
         }

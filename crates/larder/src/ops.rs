@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::explain::{self, Explain};
 use crate::guard::{Guard, Refused};
 use crate::key::{Key, KeyBuf};
+use crate::lock::locks_of;
 use crate::policy::{IntoSpan, Policy, Span};
 use crate::scope;
 use crate::selector::Selector;
@@ -291,7 +292,8 @@ impl Cache {
     pub async fn is_locked(&self, name: impl AsRef<str>) -> Result<bool> {
         self.inner.open("is_locked")?;
         let key = self.full_key(name.as_ref()).to_key();
-        match lock::outside(&self.inner, "is_locked")? {
+        let store = self.inner.outside.as_ref().map(|outside| &outside.store);
+        match locks_of(store, "is_locked")? {
             Some(locks) => Ok(locks.held(key.as_str()).await?.is_some()),
             None => Ok(self.inner.locks.is_held(&key, self.inner.clock.now())),
         }

@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) context: BTreeMap<String, String>,
     pub(crate) recorders: Vec<Arc<Recorder>>,
     pub(crate) cache: Option<crate::Cache>,
+    /// The fencing number of the innermost lock.
+    pub(crate) fence: Option<u64>,
 }
 
 impl fmt::Debug for Settings {
@@ -91,6 +93,11 @@ impl Scope {
     /// The cache that takes the place of the default one inside, for tests of functions that use the default.
     pub fn default_cache(mut self, cache: &crate::Cache) -> Self {
         self.settings.cache = Some(cache.clone());
+        self
+    }
+
+    pub(crate) fn fenced(mut self, fence: u64) -> Self {
+        self.settings.fence = Some(fence);
         self
     }
 
@@ -183,6 +190,7 @@ impl Settings {
         merged.context.extend(self.context);
         merged.recorders.extend(self.recorders);
         merged.cache = self.cache.or(merged.cache);
+        merged.fence = self.fence.or(merged.fence);
         merged
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Inner;
 use crate::event::Event;
 use crate::guard::{Ground, Here, States};
+use crate::lock::Locks;
 use crate::runtime::Runtime;
 use crate::store::Store;
 
@@ -19,6 +20,10 @@ impl Ground for Inner {
 
     fn here(&self) -> &Here {
         &self.here
+    }
+
+    fn locks(&self) -> &Locks {
+        &self.locks
     }
 
     fn states(&self) -> &States {

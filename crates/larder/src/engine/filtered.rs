@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::error::Error;
 use crate::event::Event;
 use crate::guard::{
-    Answers, Asking, Bloom, Ground, Guard, Mode, Outage, Reason, Refused, Said, is_misuse,
+    Answers, Asking, Bloom, Body, Ground, Guard, Mode, Outage, Reason, Refused, Said, is_misuse,
 };
 use crate::key::KeyBuf;
 use crate::runtime::block_on;
@@ -30,7 +30,7 @@ where
     F: Future<Output = R>,
 {
     let ground: Arc<dyn Ground> = Arc::clone(&cache.inner) as _;
-    let asking = Asking::new(ground, cache.prefix(), bloom.name(), &key);
+    let asking = Asking::new(ground, cache.prefix(), bloom.name(), &key, Body::Async);
     let refuse = |refused: Refused| {
         let refuse = answers.refuse?;
         tell_refused(cache, &asking, &refused);

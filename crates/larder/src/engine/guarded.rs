@@ -1,14 +1,15 @@
 //! A call of a source behind a guard.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::{Shape, within};
 use crate::cache::Cache;
 use crate::event::Event;
-use crate::guard::{Asking, CarriesRefusal, Ground, Guard, Outcome, Refused, mark};
+use crate::guard::{Asking, Body, CarriesRefusal, Ground, Guard, Outcome, Refused, mark};
 use crate::key::KeyBuf;
-use crate::runtime::block_on;
+use crate::runtime::{BoxFuture, block_on};
 use crate::stats::Counter;
 
 /// Asks a guard and, if it lets the call through, calls the source.
@@ -30,8 +31,25 @@ where
     L: FnOnce() -> F,
     F: Future<Output = R>,
 {
+    run::<S, R, _, _>(cache, guard, key, counts, load, Body::Async).await
+}
+
+async fn run<S, R, L, F>(
+    cache: &Cache,
+    guard: &dyn Guard,
+    key: KeyBuf,
+    counts: impl FnOnce(&S::Error) -> bool,
+    load: L,
+    body: Body,
+) -> R
+where
+    S: Shape<R>,
+    S::Error: CarriesRefusal,
+    L: FnOnce() -> F,
+    F: Future<Output = R>,
+{
     let ground: Arc<dyn Ground> = Arc::clone(&cache.inner) as _;
-    let asking = Asking::new(ground, cache.prefix(), guard.name(), &key);
+    let asking = Asking::new(ground, cache.prefix(), guard.name(), &key, body);
     let refuse = |refused: Refused| {
         tell_refused(cache, &asking, &refused);
         S::error(S::Error::carry(refused))
@@ -41,25 +59,30 @@ where
         Err(refused) => return refuse(refused),
     };
     let began = asking.now();
-    let (scope, until) = (pass.take_scope(), pass.take_until());
+    let (scope, until, unless) = (pass.take_scope(), pass.take_until(), pass.take_unless());
     let source = async move {
         match scope {
-            Some(scope) => scope.wrap(load()).await,
+            // The call itself too: a closure may do its work before it gives a future.
+            Some(scope) => scope.wrap(async move { load().await }).await,
             None => load().await,
         }
     };
     // Apart from this future: a guard must not make each call of a small function large.
-    let source = Box::pin(mark::watch(source));
-    let (output, was_refused) = match until {
+    let source = Box::pin(unstopped(unless, Box::pin(mark::watch(source))));
+    let ended = match until {
         None => source.await,
-        Some((until, refused)) => match within(&cache.inner, until, source).await {
-            Some(output) => output,
-            None => {
-                let took = asking.now().since(began);
-                pass.end(Outcome::Failed { took }).await;
-                return refuse(refused);
-            }
-        },
+        Some((until, refused)) => {
+            let output = within(&cache.inner, until, source).await;
+            output.unwrap_or(Err(refused))
+        }
+    };
+    let (output, was_refused) = match ended {
+        Ok(output) => output,
+        Err(refused) => {
+            let took = asking.now().since(began);
+            pass.end(Outcome::Failed { took }).await;
+            return refuse(refused);
+        }
     };
     let took = asking.now().since(began);
     let (outcome, output) = match S::split(output) {
@@ -90,7 +113,31 @@ where
     L: FnOnce() -> R,
 {
     let load = || async { load() };
-    block_on(guarded::<S, R, _, _>(cache, guard, key, counts, load))
+    block_on(run::<S, R, _, _>(
+        cache,
+        guard,
+        key,
+        counts,
+        load,
+        Body::Sync,
+    ))
+}
+
+/// What the source comes to, unless it is told to stop.
+async fn unstopped<F: Future + Unpin>(
+    mut stop: Option<BoxFuture<'static, Refused>>,
+    mut source: F,
+) -> Result<F::Output, Refused> {
+    poll_fn(|context| {
+        // First: a source that has to stop must not go one step further.
+        if let Some(stop) = &mut stop
+            && let Poll::Ready(refused) = stop.as_mut().poll(context)
+        {
+            return Poll::Ready(Err(refused));
+        }
+        std::pin::Pin::new(&mut source).poll(context).map(Ok)
+    })
+    .await
 }
 
 pub(super) fn tell_refused(cache: &Cache, asking: &Asking, refused: &Refused) {

@@ -41,6 +41,8 @@ struct Inner {
 pub enum Reason {
     /// Another holds the lock and held it for as long as this call would wait.
     Locked,
+    /// The lock was lost while the call ran under it, so another may hold it.
+    Lost,
     /// The calls of this time are used up.
     Limited,
     /// The caller went over the limit and is kept out for a while.
@@ -116,6 +118,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self.0.reason {
             Reason::Locked => "another call holds the lock",
+            Reason::Lost => "the lock was lost while the call ran under it",
             Reason::Limited => "the calls of this time are used up",
             Reason::Banned => "kept out after too many calls",
             Reason::Open => "the circuit is open after too many failures",

@@ -63,6 +63,12 @@ impl States {
         state
     }
 
+    /// The state under a key, if there is one.
+    pub(crate) fn known<T: State>(&self, key: &str) -> Option<Arc<T>> {
+        let state: Arc<dyn Any + Send + Sync> = Arc::clone(self.0.lock().states.get(key)?) as _;
+        state.downcast::<T>().ok()
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.lock().states.len()

@@ -4,7 +4,7 @@ use std::future::{Future, IntoFuture};
 
 use crate::cache::Cache;
 use crate::engine::{AsResult, guarded};
-use crate::guard::{Guard, Refused};
+use crate::guard::{Circuit, CircuitBreaker, CircuitState, Guard, Refused};
 use crate::key::KeyBuf;
 use crate::runtime::{BoxFuture, block_on};
 
@@ -77,5 +77,25 @@ impl<L> std::fmt::Debug for Guarded<'_, L> {
             .field("guard", &self.guard)
             .field("key", &self.key)
             .finish_non_exhaustive()
+    }
+}
+
+impl CircuitBreaker {
+    /// What the circuit of this key does with calls now, as this process knows it; closed if no call has asked it.
+    ///
+    /// The key is the attribute's, with its placeholders filled in. A function without a `key` has its path: `my_crate::mail::send`. A shared circuit may have been turned by another process
+    /// since the last call of this one.
+    ///
+    /// ```
+    /// use larder::guard::{CircuitBreaker, CircuitState};
+    ///
+    /// assert_eq!(CircuitBreaker::state(&larder::cache(), "mail"), CircuitState::Closed);
+    /// ```
+    #[must_use]
+    pub fn state(cache: &Cache, key: impl AsRef<str>) -> CircuitState {
+        let inner = &cache.inner;
+        let name = format!("{}circuit_breaker:{}", inner.prefix, key.as_ref());
+        let circuit = inner.states.known::<Circuit>(&name);
+        circuit.map_or(CircuitState::Closed, |c| c.state(inner.clock.now()))
     }
 }

@@ -41,6 +41,12 @@ pub enum Fault {
     ForeverNeedsNoMore,
     #[doc(hidden)]
     RefreshPastHits,
+    #[doc(hidden)]
+    DeadlineBeforeTtl,
+    #[doc(hidden)]
+    NoLockTtl,
+    #[doc(hidden)]
+    NoCircuit,
 }
 
 impl Fault {
@@ -60,6 +66,15 @@ impl Fault {
             Self::NotAFlag => "this knob stands alone, without a value",
             Self::ForeverNotHere => {
                 "\"forever\" is for `ttl` only: give this knob a span like \"1h\""
+            }
+            Self::DeadlineBeforeTtl => {
+                "`deadline` must not be shorter than `ttl`: a lock is held for its `ttl` at least, and renewed until its `deadline`"
+            }
+            Self::NoLockTtl => {
+                "say for how long the lock is held without a word from its holder: `#[locked(ttl = \"10s\")]`"
+            }
+            Self::NoCircuit => {
+                "say which share of failures in how long opens the circuit, and for how long: `#[circuit_breaker(errors = \"10%\", per = \"1m\", open_for = \"30s\")]`"
             }
             Self::NoTtl => {
                 "no `ttl`: say how long, like `ttl = \"10m\"` or `ttl = \"forever\"`, or give the cache a default"

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{
-    Acquired, Admission, Bits, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Notices, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
+    Acquired, Admission, Bits, Condition, Counters, Fill, Found, Invalidations, LeaseLevel, Life,
+    Locks, Notices, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
     Unheard, Windows, Write,
 };
 use crate::error::{Error, Result};

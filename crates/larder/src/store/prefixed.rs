@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::head::rename_tags;
 use super::{
-    Acquired, Admission, Bits, Changed, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Acquired, Admission, Bits, Changed, Counters, Fill, Found, Invalidations, LeaseLevel, Life,
+    Locks, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows,
+    Write,
 };
 use crate::error::{Error, Result};
 

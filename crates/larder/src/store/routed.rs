@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Notice, Notices, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch,
-    Unheard, Windows, Write,
+    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks,
+    Notice, Notices, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions,
+    Touch, Unheard, Windows, Write,
 };
 use crate::error::Error;
 

@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{Runtime, Task};
 use crate::store::{
-    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page, Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
+    Acquired, Admission, Bits, Counters, Fill, Found, Invalidations, LeaseLevel, Life, Locks, Page,
+    Quota, Read, Removal, Scan, Sink, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 
 mod entries;

@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod circuit_breaker;
+mod locked;
 mod rate_limit;
 mod slow_call;
 mod standing;

@@ -7,7 +7,9 @@ use ::redis::{Cmd, Value};
 use super::names::Kind;
 use super::{Redis, finite, millis, random, reply, script};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Acquired, Admission, Bits, Counters, Life, Locks, Quota, StoreFuture, Window, Windows};
+use crate::store::{
+    Acquired, Admission, Bits, Counters, Life, Locks, Quota, StoreFuture, Window, Windows,
+};
 
 /// How long a fencing number is remembered past the end of its lock.
 const MEMORY: Duration = Duration::from_secs(48 * 3_600);

@@ -7,8 +7,8 @@ use super::Tiers;
 use super::word::Relay;
 use crate::error::{Error, Result};
 use crate::store::{
-    Acquired, Admission, Ask, Bits, Counters, Invalidations, Life, Locks, Quota, Read, Removal, Sink,
-    Store, StoreFuture, Windows,
+    Acquired, Admission, Ask, Bits, Counters, Invalidations, Life, Locks, Quota, Read, Removal,
+    Sink, Store, StoreFuture, Windows,
 };
 
 impl Tiers {
