@@ -31,9 +31,11 @@ pub(crate) enum Counter {
     StoreFailures,
     Unreadable,
     Refused,
+    TimedOut,
+    NotModified,
 }
 
-const COUNTERS: usize = 20;
+const COUNTERS: usize = 22;
 const STRIPES: usize = 16;
 
 /// One thread's counters, apart from the lines of all others.
@@ -104,6 +106,8 @@ impl Counters {
             store_failures: self.sum(Counter::StoreFailures),
             unreadable: self.sum(Counter::Unreadable),
             refused: self.sum(Counter::Refused),
+            timed_out: self.sum(Counter::TimedOut),
+            not_modified: self.sum(Counter::NotModified),
         }
     }
 }
@@ -203,6 +207,10 @@ pub struct Stats {
     pub unreadable: u64,
     /// Calls that a guard did not let through. Of a cache only.
     pub refused: u64,
+    /// Calls that `timeout` or `hard_timeout` kept from waiting longer for their load.
+    pub timed_out: u64,
+    /// Loads whose source said that what is kept is still true.
+    pub not_modified: u64,
 }
 
 impl Stats {
@@ -234,7 +242,9 @@ impl Stats {
             store_hits,
             store_failures,
             unreadable,
-            refused
+            refused,
+            timed_out,
+            not_modified
         )
     }
 
