@@ -159,6 +159,20 @@ impl Args {
         Ok(())
     }
 
+    /// A knob of the library, if it was said.
+    pub(crate) fn knob(&self, name: &str) -> Option<&Ident> {
+        let constant = self.constant.iter().map(|(knob, _)| knob);
+        let open = self.open.iter().map(|(knob, _)| knob);
+        constant.chain(open).find(|knob| *knob == name)
+    }
+
+    /// A sync body cannot be dropped when its time is over: it has to run apart from its caller.
+    pub(crate) fn run_apart_if_sync(&mut self, is_async: bool) {
+        if !is_async && self.background.is_none() {
+            self.background = self.knob(knobs::HARD_TIMEOUT).cloned();
+        }
+    }
+
     fn decide(&mut self, method: &Ident, argument: impl ToTokens) {
         self.says_ttl |= method == "ttl_with";
         let argument = argument.into_token_stream();

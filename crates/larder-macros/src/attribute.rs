@@ -46,7 +46,8 @@ pub(crate) fn guard(name: &str, attribute: TokenStream, item: TokenStream) -> To
 }
 
 fn entry(attribute: TokenStream, item: &ItemFn, does: Does) -> syn::Result<TokenStream> {
-    let args = Args::parse(attribute)?;
+    let mut args = Args::parse(attribute)?;
+    args.run_apart_if_sync(item.sig.asyncness.is_some());
     let function = Function::new(item.clone(), &args);
     validate::entry(&args, &function, does)?;
     let key = KeyModel::new(&args, &function)?;

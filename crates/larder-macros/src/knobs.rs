@@ -26,7 +26,13 @@ const KNOWN: &[(&str, &str)] = &[
 ];
 
 /// Knobs of the library whose loads run behind a hit, and therefore need owned arguments.
-const LOADS_BEHIND: &[&str] = &["stale", "early", "refresh_hits"];
+const LOADS_BEHIND: &[&str] = &["stale", "early", "refresh_hits", "timeout"];
+
+/// A knob after whose time the caller goes, though a sync load cannot be dropped.
+pub(crate) const HARD_TIMEOUT: &str = "hard_timeout";
+
+/// Knobs that say for how long a call waits for its load.
+pub(crate) const TIMEOUTS: &[&str] = &["timeout", HARD_TIMEOUT];
 
 pub(crate) const SAY_HOW_LONG: &str = "say how long: `ttl = \"10m\"`, `ttl = \"forever\"`, or `ttl = \"default\"` for the cache's own default";
 

@@ -29,6 +29,9 @@ pub(crate) fn entry(args: &Args, function: &Function, does: Does) -> syn::Result
         background(args, function, &mut errors);
         handle(args, function, &mut errors);
     }
+    if does == Does::Put {
+        unbounded(args, &mut errors);
+    }
     moved(args, function, &mut errors);
     errors.finish()
 }
@@ -254,6 +257,9 @@ fn knobs(args: &Args, function: &Function, errors: &mut Errors) {
             knobs::SAY_HOW_LONG,
         ));
     }
+    if let Some(knob) = args.knob(knobs::HARD_TIMEOUT) {
+        cannot_refuse(knob, function, errors);
+    }
     for decision in &args.decisions {
         let name = &decision.method;
         let (needs, flag, fits) = match name.to_string().as_str() {
@@ -333,6 +339,15 @@ fn background(args: &Args, function: &Function, errors: &mut Errors) {
             },
         };
         errors.add(knob, reason(&why));
+    }
+}
+
+/// What `#[cache_put]` never waits for.
+fn unbounded(args: &Args, errors: &mut Errors) {
+    for name in knobs::TIMEOUTS {
+        if let Some(knob) = args.knob(name) {
+            errors.add(knob, format!("`{name}` bounds the wait for a load, and `#[cache_put]` always runs its body to the end: remove `{name}`"));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod background;
 mod batch;
+mod errand;
 mod failure;
 mod fill;
 mod filtered;
@@ -14,19 +15,20 @@ mod put;
 mod reach;
 mod settle;
 mod shape;
+mod timed;
 
 pub use crate::entry::Cacheable;
 pub use background::{Mode, Ticket};
 pub(crate) use batch::{Batch, Joining};
 pub use fill::{fill, fill_behind, fill_sync, fill_sync_behind};
 pub use filtered::{filtered, filtered_sync};
-pub(crate) use follow::within;
+pub(crate) use follow::{deadline, within};
 pub use guarded::{guarded, guarded_sync};
 pub(crate) use hit::detected;
 pub use hit::{Hit, hit};
 pub(crate) use lead::Lead;
 pub(crate) use plan::Planned;
-pub use plan::{NotShared, Plan, Share, SharingOf};
+pub use plan::{NotRefusing, NotShared, Plan, RefusalOf, Share, SharingOf};
 pub(crate) use put::{Storing, put, refused, store, store_many};
 pub use settle::{IntoTags, KeptError, Nullable, Settle};
 pub use shape::{ArcTarget, Arced, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape};

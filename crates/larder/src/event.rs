@@ -62,6 +62,13 @@ pub enum Event<'a> {
         /// Time since it was written.
         age: Duration,
     },
+    /// A call no longer waits for a load: a kept entry is served (`Saved`), the call is refused (`Refused`), or, where neither can be, it waits on.
+    TimedOut {
+        /// Its key.
+        key: &'a str,
+        /// For how long it has waited: `timeout` or `hard_timeout`.
+        limit: Duration,
+    },
     /// An entry gave way to others, or was too heavy to be let in.
     Evicted {
         /// Its key.
@@ -249,6 +256,9 @@ impl fmt::Display for Event<'_> {
                     f,
                     "load of `{key}` failed, served the entry kept, {age:?} old"
                 )
+            }
+            Self::TimedOut { key, limit } => {
+                write!(f, "load of `{key}` takes longer than {limit:?}")
             }
             Self::Evicted { key } => write!(f, "evicted `{key}`"),
             Self::Expired { key } => write!(f, "expired `{key}`"),

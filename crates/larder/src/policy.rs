@@ -54,6 +54,9 @@ pub struct Policy {
     pub(crate) jitter: u32,
     pub(crate) wait: u64,
     pub(crate) load_limit: u64,
+    /// `FOREVER`: none.
+    pub(crate) timeout: u64,
+    pub(crate) hard_timeout: u64,
     pub(crate) weight: u32,
     fault: Option<Fault>,
 }
@@ -75,6 +78,8 @@ impl Policy {
             jitter: 0,
             wait: 30_000_000_000,
             load_limit: 60_000_000_000,
+            timeout: FOREVER,
+            hard_timeout: FOREVER,
             weight: 0,
             fault: None,
         }
@@ -159,6 +164,24 @@ impl Policy {
         self.with(span.into_span().and_then(|s| self.set_load_limit(s)))
     }
 
+    /// How long a call waits for a load while a kept entry could stand in. Then it is given that entry, and the load finishes behind. Default: for as long as the load takes.
+    ///
+    /// Counted from the miss. Without a kept entry (`fail_safe`, `soft`, `failover`) it does nothing; the entry that stood in is throttled, as after a failure. What
+    /// the load brings is stored under its own lease: never over an invalidation.
+    #[must_use]
+    pub fn timeout(self, span: impl IntoSpan) -> Self {
+        self.with(span.into_span().and_then(|s| self.set_timeout(s)))
+    }
+
+    /// How long a call waits for a load at all. Then it is given the kept entry, or [`Refused`](crate::Refused) with
+    /// [`Reason::TimedOut`](crate::Reason::TimedOut). Default: for as long as the load takes.
+    ///
+    /// The load finishes behind if its source owns its arguments, else it is dropped. Longer than [`timeout`](Self::timeout).
+    #[must_use]
+    pub fn hard_timeout(self, span: impl IntoSpan) -> Self {
+        self.with(span.into_span().and_then(|s| self.set_hard_timeout(s)))
+    }
+
     /// What an entry weighs in a cache that is bounded by weight; 0 asks the cache's weigher.
     #[must_use]
     pub fn weight(mut self, weight: u32) -> Self {
@@ -238,7 +261,7 @@ impl Policy {
             jitter,
             wait
         );
-        said!(load_limit, weight, fault);
+        said!(load_limit, timeout, hard_timeout, weight, fault);
     }
 
     fn with(self, changed: Result<Self, Fault>) -> Self {

@@ -4,9 +4,9 @@ use std::future::Future;
 
 pub use crate::engine::{
     ArcTarget, Arced, AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, KeptError,
-    Mode, NotResult, NotShared, Nullable, Plan, Settle, Shape, Share, SharingOf, Site, Ticket,
-    fill, fill_behind, fill_sync, fill_sync_behind, filtered, filtered_sync, guarded, guarded_sync,
-    hit,
+    Mode, NotRefusing, NotResult, NotShared, Nullable, Plan, RefusalOf, Settle, Shape, Share,
+    SharingOf, Site, Ticket, fill, fill_behind, fill_sync, fill_sync_behind, filtered,
+    filtered_sync, guarded, guarded_sync, hit,
 };
 
 pub use crate::guard::{
@@ -55,7 +55,23 @@ macro_rules! __larder_answers {
 }
 
 pub use crate::__larder_answers as answers;
+/// How a refusal becomes an error of this shape: `Some` when it can.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __larder_refusal {
+    ($shape:ty, $output:ty) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::NotRefusing as _;
+        // As above: the inherent method is found first.
+        let refusal = &$crate::__private::RefusalOf::<
+            <$shape as $crate::__private::Shape<$output>>::Error,
+        >::new();
+        refusal.carry()
+    }};
+}
+
 pub use crate::__larder_error_cloner as error_cloner;
+pub use crate::__larder_refusal as refusal;
 pub use crate::__larder_wire as wire;
 
 /// A cache by value, by reference or behind any pointer to one.

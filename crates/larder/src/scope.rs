@@ -201,6 +201,12 @@ pub(crate) fn outside<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Runs something in the scope of another thread.
+pub(crate) fn within<R>(settings: Option<Arc<Settings>>, f: impl FnOnce() -> R) -> R {
+    let _entered = Entered::new(settings);
+    f()
+}
+
 /// Whether any scope is open in the process; if not, there is none here either.
 #[inline]
 pub(crate) fn any_open() -> bool {

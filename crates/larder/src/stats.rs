@@ -32,9 +32,11 @@ pub(crate) enum Counter {
     Unreadable,
     Refused,
     RuledOut,
+    TimedOut,
+    NotModified,
 }
 
-const COUNTERS: usize = 21;
+const COUNTERS: usize = 23;
 const STRIPES: usize = 16;
 
 /// One thread's counters, apart from the lines of all others.
@@ -106,6 +108,8 @@ impl Counters {
             unreadable: self.sum(Counter::Unreadable),
             refused: self.sum(Counter::Refused),
             ruled_out: self.sum(Counter::RuledOut),
+            timed_out: self.sum(Counter::TimedOut),
+            not_modified: self.sum(Counter::NotModified),
         }
     }
 }
@@ -207,6 +211,10 @@ pub struct Stats {
     pub refused: u64,
     /// Calls that a Bloom filter answered: what was asked for is certainly not there.
     pub ruled_out: u64,
+    /// Calls that `timeout` or `hard_timeout` kept from waiting longer for their load.
+    pub timed_out: u64,
+    /// Loads whose source said that what is kept is still true.
+    pub not_modified: u64,
 }
 
 impl Stats {
@@ -239,7 +247,9 @@ impl Stats {
             store_failures,
             unreadable,
             refused,
-            ruled_out
+            ruled_out,
+            timed_out,
+            not_modified
         )
     }
 

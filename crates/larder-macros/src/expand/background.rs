@@ -36,7 +36,7 @@ pub(super) fn arm(unit: &Unit<'_>) -> TokenStream {
 /// fn __reload(__ticket: Ticket, __key: KeyBuf, org: &str, id: u64) {
 ///     let org = ToOwned::to_owned(org);
 ///     __ticket.run(move |__cache, __mode| async move {
-///         let _ = Self::__fill(&__cache, __key, __mode, &org, id).await;
+///         Self::__fill(&__cache, __key, __mode, &org, id).await
 ///     });
 /// }
 /// ```
@@ -96,9 +96,9 @@ fn run(unit: &Unit<'_>, knob: &Ident) -> TokenStream {
         Self::#fill #turbofish(#receiver &#cache, #key, #mode, #(#arguments),*)
     };
     if unit.function.is_async() {
-        quote_spanned!(span=> #ticket.run(move |#cache, #mode| async move { let _ = #call.await; });)
+        quote_spanned!(span=> #ticket.run(move |#cache, #mode| async move { #call.await });)
     } else {
-        quote_spanned!(span=> #ticket.run_blocking(move |#cache, #mode| { let _ = #call; });)
+        quote_spanned!(span=> #ticket.run_blocking(move |#cache, #mode| #call);)
     }
 }
 

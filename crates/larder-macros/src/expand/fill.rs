@@ -8,6 +8,7 @@ use syn::{Expr, LitStr};
 use super::{Unit, local, local_at};
 use crate::args::{Decision, Tag};
 use crate::key::{Checked, View};
+use crate::knobs::HARD_TIMEOUT;
 use crate::model::Held;
 use crate::tokens::{mention, mention_free, names, placed};
 
@@ -194,6 +195,14 @@ impl Unit<'_> {
         let cloner = self.function.private_at(span, "error_cloner");
         let cloner = quote_spanned!(span=> #cloner!(#shape, #output));
         steps.extend(quote!(#plan.share_errors(#cloner);));
+        let refusal = self.function.private_at(span, "refusal");
+        let refusal = quote_spanned!(span=> #refusal!(#shape, #output));
+        steps.extend(quote!(#plan.carry_refusals(#refusal);));
+        if let Some(knob) = self.args.knob(HARD_TIMEOUT) {
+            let span = placed(knob.span());
+            let (plan, refuse) = (local_at("__plan", span), Ident::new("refuse_late", span));
+            steps.extend(quote_spanned!(span=> #plan.#refuse();));
+        }
         let wire = self.wire();
         steps.extend(quote!(#plan.wire(#wire);));
         if let Some(local) = &self.args.local {

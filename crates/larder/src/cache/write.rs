@@ -141,6 +141,19 @@ impl Inner {
         stands
     }
 
+    /// Keeps a copy that stands in for a load that is still under way: in nobody's place, and in the way of no fill.
+    pub(crate) fn fill_stand_in(self: &Arc<Self>, lease: &Lease, copy: Slot) {
+        let locked = self.leases.lock(&lease.key);
+        // Held until the lock is gone, as in `write`.
+        let found = self.memory.peek(&lease.key);
+        let stands = locked.holds(lease) && self.tags.stand_since(copy.tags(), lease.as_of);
+        if stands && found.is_none() {
+            self.insert(locked, &lease.key, copy);
+        } else {
+            drop(locked);
+        }
+    }
+
     /// Removes what memory holds beside an entry that only the store keeps: a kept error.
     pub(crate) fn gives_way(&self, lease: &Lease) {
         let locked = self.leases.lock(&lease.key);

@@ -14,8 +14,9 @@ pub(crate) const CACHE: [&str; 8] = [
     "store_ttl",
 ];
 
-/// The knobs of [`Policy`](crate::Policy), by their names in attributes; `weight` is `entry_weight`, because `memory://?weight=` bounds the tier.
-pub(crate) const POLICY: [&str; 13] = [
+/// The knobs of [`Policy`](crate::Policy), by their names in attributes; `weight` is `entry_weight`, because `memory://?weight=` bounds the tier,
+/// and `timeout` is `load_timeout`, because `timeout` bounds the operations of a store.
+pub(crate) const POLICY: [&str; 15] = [
     "ttl",
     "stale",
     "early",
@@ -28,6 +29,8 @@ pub(crate) const POLICY: [&str; 13] = [
     "jitter",
     "wait",
     "load_limit",
+    "load_timeout",
+    "hard_timeout",
     "entry_weight",
 ];
 

@@ -223,6 +223,11 @@ fn knobs(policy: &Policy) -> Pairs {
         ),
         ("wait", changed(policy.wait, PLAIN.wait)),
         ("load_limit", changed(policy.load_limit, PLAIN.load_limit)),
+        ("load_timeout", changed(policy.timeout, PLAIN.timeout)),
+        (
+            "hard_timeout",
+            changed(policy.hard_timeout, PLAIN.hard_timeout),
+        ),
         ("entry_weight", count(policy.weight)),
     ];
     let said = pairs.into_iter();

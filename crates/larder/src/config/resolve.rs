@@ -92,6 +92,8 @@ fn knob(policy: Policy, said: &Said) -> Result<Policy> {
         "jitter" => policy.jitter(said.share()?),
         "wait" => policy.wait(span()?),
         "load_limit" => policy.load_limit(span()?),
+        "load_timeout" => policy.timeout(span()?),
+        "hard_timeout" => policy.hard_timeout(span()?),
         "entry_weight" => policy.weight(weight(said)?),
         _ => policy,
     })

@@ -1,17 +1,20 @@
 //! Loads that run behind their readers: bounded in number and time, at most one per key, never lost silently.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
+use super::errand::Errand;
 use super::{Lead, Site};
 use crate::cache::{Cache, Permit};
 use crate::event::Event;
 use crate::key::KeyBuf;
 use crate::policy::Verdict;
 use crate::runtime::Task;
+use crate::scope;
 use crate::stats::Counter;
 use crate::switch::Operations;
 
@@ -36,7 +39,8 @@ pub struct Behind {
     pub(super) lead: Lead,
     /// Set when the load took too long: what is left of the task can go. `None` on a thread, which cannot be left in the middle.
     pub(super) given_up: Option<Arc<AtomicBool>>,
-    pub(super) _permit: Permit,
+    /// `None` while its caller waits for it.
+    pub(super) _permit: Option<Permit>,
 }
 
 /// The right to start a reload behind.
@@ -44,6 +48,8 @@ pub struct Ticket {
     cache: Cache,
     /// Boxed: every hit makes room for a ticket, few have one.
     behind: Box<Behind>,
+    /// For a load whose caller waits: where its output goes.
+    errand: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Ticket {
@@ -76,16 +82,45 @@ impl Ticket {
             behind: Box::new(Behind {
                 lead,
                 given_up: None,
-                _permit: permit,
+                _permit: Some(permit),
             }),
+            errand: None,
         })
     }
 
+    /// The right to load for a caller that waits and may leave.
+    pub(super) fn of_lead(lead: Lead) -> Self {
+        let cache = Cache {
+            inner: Arc::clone(&lead.inner),
+        };
+        Self {
+            cache,
+            behind: Box::new(Behind {
+                lead,
+                given_up: None,
+                _permit: None,
+            }),
+            errand: None,
+        }
+    }
+
+    pub(super) fn on_errand(self, errand: Arc<dyn Any + Send + Sync>) -> Self {
+        Self {
+            errand: Some(errand),
+            ..self
+        }
+    }
+
     /// Reloads with an async source.
-    pub fn run<F>(mut self, reload: impl FnOnce(Cache, Mode) -> F)
+    pub fn run<F, R>(mut self, reload: impl FnOnce(Cache, Mode) -> F)
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output = R> + Send + 'static,
+        R: Send + 'static,
     {
+        if let Some(errand) = self.errand.take().and_then(Errand::<R>::of) {
+            let mode = Mode::Background(self.behind);
+            return errand.take_on(reload(self.cache, mode));
+        }
         let given_up = Arc::new(AtomicBool::new(false));
         self.behind.given_up = Some(Arc::clone(&given_up));
         let (cache, mode) = self.start();
@@ -93,16 +128,29 @@ impl Ticket {
         let mut task = Box::pin(reload(cache, mode));
         let task = std::future::poll_fn(move |context| match task.as_mut().poll(context) {
             Poll::Pending if given_up.load(Ordering::Relaxed) => Poll::Ready(()),
-            polled => polled,
+            polled => polled.map(drop),
         });
         inner.runtime.spawn(Task::Load(Box::pin(task)));
     }
 
     /// Reloads with a sync source.
-    pub fn run_blocking(self, reload: impl FnOnce(Cache, Mode) + Send + 'static) {
+    pub fn run_blocking<R>(mut self, reload: impl FnOnce(Cache, Mode) -> R + Send + 'static)
+    where
+        R: Send + 'static,
+    {
+        if let Some(errand) = self.errand.take().and_then(Errand::<R>::of) {
+            let (cache, mode) = (self.cache, Mode::Background(self.behind));
+            let inner = cache.inner.clone();
+            // It is the caller's own load, and the caller waits: what holds for it holds for the load.
+            let settings = scope::current();
+            let job =
+                errand.take_on_blocking(move || scope::within(settings, || reload(cache, mode)));
+            inner.runtime.spawn(Task::BlockingLoad(job));
+            return;
+        }
         let (cache, mode) = self.start();
         let inner = cache.inner.clone();
-        let job = Box::new(move || reload(cache, mode));
+        let job = Box::new(move || drop(reload(cache, mode)));
         inner.runtime.spawn(Task::BlockingLoad(job));
     }
 

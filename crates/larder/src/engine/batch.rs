@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::failure::Cause;
 use super::follow::{Followed, deadline};
 use super::lead::{Asked, Call, Kept, Made};
+use super::timed::Limit;
 use super::{AsResult, Cacheable, Hit, LOADING, Lead, Planned, Share, Ticket, hit};
 use crate::cache::{Cache, Inner, Looked, Looking, Outside, Reached};
 use crate::detect::Source;
@@ -61,7 +62,7 @@ impl<'a> Batch<'a> {
         Self {
             inner,
             cache,
-            until: deadline(inner, plan.policy.wait),
+            until: deadline(inner, plan.policy.wait).min(deadline(inner, plan.policy.hard_timeout)),
             plan,
         }
     }
@@ -346,6 +347,13 @@ impl<'a> Batch<'a> {
         outcome
     }
 
+    /// The load took longer than `hard_timeout`: what the caller is told if nothing stands in.
+    pub(crate) fn late(&self, missing: &[String]) -> Error {
+        let call = self.call(missing.first().map_or("", String::as_str));
+        call.timed_out(Limit::Hard);
+        call.refusal().into()
+    }
+
     /// Waits for the other loads; gives back the keys whose load came to nothing.
     pub(crate) async fn follow<V: Cacheable>(
         &self,
@@ -368,7 +376,10 @@ impl<'a> Batch<'a> {
             {
                 Followed::Answer(answer) => drop(found.insert(key, answer?)),
                 Followed::Again => again.push(key),
-                Followed::Alone | Followed::Past => {
+                late @ (Followed::Late | Followed::Alone | Followed::Past) => {
+                    if matches!(late, Followed::Late) {
+                        call.waited_too_long();
+                    }
                     // Waiting is over for this one: take the flight over, so that the next round leads it.
                     self.inner.leases.land(&call.key, &flight);
                     again.push(key);
@@ -389,6 +400,7 @@ impl<'a> Batch<'a> {
                 policy: self.plan.policy,
                 tags: self.plan.tags.clone(),
                 wire: self.plan.wire,
+                borrows: true,
                 fault: None,
             },
         }

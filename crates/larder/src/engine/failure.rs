@@ -65,7 +65,7 @@ impl Call<'_> {
         if kept.is_none() && cause == Cause::Failure {
             self.keep_failure::<S, R>(&lead.lease, &error, took, settle);
         }
-        if !lead.watched {
+        if !lead.is_watched() {
             lead.land(match share {
                 Some(share) if lead.flight.has_followers() => Landing::Failed((share.pack)(&error)),
                 _ => Landing::Retry,
@@ -99,7 +99,7 @@ impl Call<'_> {
         kept: Option<&Kept>,
         cause: Cause,
     ) -> Option<V> {
-        let Some((Verdict::Reload, slot)) = kept.filter(|_| !lead.watched) else {
+        let Some((Verdict::Reload, slot)) = kept.filter(|_| !lead.is_watched()) else {
             return None;
         };
         let value = self.save::<V>(slot, cause)?;

@@ -5,20 +5,23 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::background::{Behind, Mode};
+use super::errand::{Apart, Attached, Owned};
 use super::failure::Cause;
 use super::follow::{Followed, deadline, within};
 use super::lead::{Call, Keep};
 use super::plan::Errors;
 use super::reach::Seen;
+use super::timed::{Limit, Limits};
 use super::{Cacheable, Lead, Plan, Settle, Shape, Site, Ticket};
 use crate::cache::Cache;
 use crate::detect::Source;
 use crate::entry::Slot;
+use crate::event::Event;
 use crate::flight::{Flight, Landing, moment};
 use crate::key::KeyBuf;
 use crate::lease::Joined;
 use crate::policy::Verdict;
-use crate::runtime::block_on;
+use crate::runtime::{Timestamp, block_on};
 use crate::scope;
 use crate::stats::Counter;
 use crate::switch::Operations;
@@ -45,12 +48,13 @@ where
     F: Future<Output = R>,
     T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
 {
-    fill_behind::<S, R, _, _, _, _, _>(cache, site, key, mode, prepare, load, settle, drop).await
+    fill_apart::<S, R, _, _, _, _, _>(cache, site, key, mode, prepare, load, settle, Attached).await
 }
 
-/// [`fill`], with how to reload behind when what a store holds is served and due: a dropped ticket is a reload that waits for the next reader.
+/// [`fill`], with how to load apart from the caller: behind when what a store holds is served and due, where a dropped ticket is a reload that waits for
+/// the next reader; and while the caller waits, if it may leave.
 #[allow(clippy::too_many_arguments)]
-pub async fn fill_behind<S, R, P, L, F, T, B>(
+pub fn fill_behind<S, R, P, L, F, T, B>(
     cache: &Cache,
     site: &'static Site,
     key: KeyBuf,
@@ -59,9 +63,35 @@ pub async fn fill_behind<S, R, P, L, F, T, B>(
     load: L,
     settle: T,
     behind: B,
-) -> R
+) -> impl Future<Output = R>
 where
     B: FnOnce(Ticket),
+    S: Shape<R>,
+    R: Send + 'static,
+    S::Value: Cacheable,
+    S::Error: 'static,
+    P: FnOnce(&mut Plan<S::Error>),
+    L: FnOnce() -> F,
+    F: Future<Output = R>,
+    T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
+{
+    let apart = Owned(behind);
+    fill_apart::<S, R, _, _, _, _, _>(cache, site, key, mode, prepare, load, settle, apart)
+}
+
+#[allow(clippy::too_many_arguments)]
+async fn fill_apart<S, R, P, L, F, T, A>(
+    cache: &Cache,
+    site: &'static Site,
+    key: KeyBuf,
+    mode: Mode,
+    prepare: P,
+    load: L,
+    settle: T,
+    apart: A,
+) -> R
+where
+    A: Apart<R>,
     S: Shape<R>,
     S::Value: Cacheable,
     S::Error: 'static,
@@ -86,12 +116,14 @@ where
         key: text,
         buf: key,
     };
+    let limits = call.limits();
     match mode {
         Mode::Foreground if inner.is_off(Operations::READ) => {
-            call.alone::<S, R, _, _, _>(Keep::Load, load, settle).await
+            call.alone_in_time::<S, R, _, _, _>(limits, errors, load, settle)
+                .await
         }
         Mode::Foreground => {
-            call.foreground::<S, R, _, _, _, _>(errors, load, settle, behind)
+            call.foreground::<S, R, _, _, _, _>(limits, errors, (load, settle, apart))
                 .await
         }
         Mode::Background(behind) => {
@@ -116,8 +148,11 @@ where
             }
         }
         Mode::Claimed(behind) => {
-            let Behind { lead, .. } = *behind;
-            call.lead::<S, R, _, _, _>(lead, share, load, settle).await
+            let Behind { lead, _permit, .. } = *behind;
+            // Who reloads within its own call has been given the value before, and waits no longer than others.
+            let limits = limits.without(Limit::Soft);
+            call.lead_if_in_time::<S, R, _, _, _, _>(lead, limits, errors, (load, settle, Attached))
+                .await
         }
         Mode::Refresh => {
             // Who asked for a new load must not be given an older one that is under way, nor have its value overwritten by it.
@@ -128,7 +163,10 @@ where
                 unreachable!("a flight that may not be joined was joined");
             };
             let lead = Lead::new(inner, lease, flight);
-            call.lead::<S, R, _, _, _>(lead, share, load, settle).await
+            // Who asked for a new value is not served with the old one.
+            let limits = limits.without(Limit::Soft);
+            call.lead_if_in_time::<S, R, _, _, _, _>(lead, limits, errors, (load, settle, apart))
+                .await
         }
         Mode::Put => call.alone::<S, R, _, _, _>(Keep::Put, load, settle).await,
     }
@@ -178,6 +216,7 @@ pub fn fill_sync_behind<S, R, P, L, T, B>(
 ) -> R
 where
     S: Shape<R>,
+    R: Send + 'static,
     S::Value: Cacheable,
     S::Error: 'static,
     P: FnOnce(&mut Plan<S::Error>),
@@ -192,15 +231,16 @@ where
 }
 
 impl Call<'_> {
-    async fn foreground<S, R, L, F, T, B>(
+    /// Leads, and puts the limits apart: a future without them is not to be larger for those that have some.
+    async fn lead_if_in_time<S, R, L, F, T, A>(
         &self,
+        lead: Lead,
+        limits: Limits,
         errors: Errors<S::Error>,
-        load: L,
-        settle: T,
-        behind: B,
+        (load, settle, apart): (L, T, A),
     ) -> R
     where
-        B: FnOnce(Ticket),
+        A: Apart<R>,
         S: Shape<R>,
         S::Value: Cacheable,
         S::Error: 'static,
@@ -208,8 +248,32 @@ impl Call<'_> {
         F: Future<Output = R>,
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
-        let until = deadline(self.inner, self.plan.policy.wait);
-        let Errors { share, strict } = errors;
+        if limits.are_none() {
+            return self
+                .lead::<S, R, _, _, _>(lead, errors.share, load, settle)
+                .await;
+        }
+        let how = (load, settle, apart);
+        Box::pin(self.lead_in_time::<S, R, _, _, _, _>(lead, limits, errors, how)).await
+    }
+
+    async fn foreground<S, R, L, F, T, A>(
+        &self,
+        mut limits: Limits,
+        errors: Errors<S::Error>,
+        (load, settle, apart): (L, T, A),
+    ) -> R
+    where
+        A: Apart<R>,
+        S: Shape<R>,
+        S::Value: Cacheable,
+        S::Error: 'static,
+        L: FnOnce() -> F,
+        F: Future<Output = R>,
+        T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
+    {
+        let wait = deadline(self.inner, self.plan.policy.wait);
+        let Errors { share, strict, .. } = errors;
         let began = moment();
         loop {
             let seen = self.inner.tags.epoch();
@@ -228,7 +292,7 @@ impl Call<'_> {
                         match Box::pin(self.look_outside::<S, R>(outside, &mut lead)).await {
                             Seen::Answer(output) => return output,
                             Seen::Refresh(output, ticket) => {
-                                behind(ticket);
+                                apart.reload(ticket);
                                 return output;
                             }
                             Seen::Failed(error) => {
@@ -244,15 +308,29 @@ impl Call<'_> {
                             Seen::Nothing => {}
                         }
                     }
-                    return self.lead::<S, R, _, _, _>(lead, share, load, settle).await;
+                    let how = (load, settle, apart);
+                    return self
+                        .lead_if_in_time::<S, R, _, _, _, _>(lead, limits, errors, how)
+                        .await;
                 }
                 Joined::Follow(flight) => {
+                    let (limit, until) = self.patience(limits, wait);
                     match self
                         .follow::<S, R>(&flight, until, (seen, began), share)
                         .await
                     {
                         Followed::Answer(output) => return output,
                         Followed::Again => {}
+                        Followed::Late => match limit {
+                            None => {
+                                self.waited_too_long();
+                                break;
+                            }
+                            Some(limit) => match self.late_follower::<S, R>(limit, errors) {
+                                Some(output) => return output,
+                                None => limits = limits.without(limit),
+                            },
+                        },
                         Followed::Alone => break,
                         Followed::Past => return load().await,
                     }
@@ -270,7 +348,25 @@ impl Call<'_> {
         {
             return S::value(value);
         }
-        self.alone::<S, R, _, _, _>(Keep::Load, load, settle).await
+        self.alone_in_time::<S, R, _, _, _>(limits, errors, load, settle)
+            .await
+    }
+
+    /// How long to wait for another's load, and which limit that is; `None`: the wait itself.
+    fn patience(&self, limits: Limits, wait: Timestamp) -> (Option<Limit>, Timestamp) {
+        let soft = match limits.soft {
+            Timestamp::NEVER => None,
+            soft => self.kept().map(|_| (Some(Limit::Soft), soft)),
+        };
+        let hard = (Some(Limit::Hard), limits.hard);
+        let all = soft.into_iter().chain([hard, (None, wait)]);
+        // Of two that come together the first: who waits for too long need not ask the source, if something stands in.
+        all.min_by_key(|(_, until)| *until).unwrap_or((None, wait))
+    }
+
+    pub(super) fn waited_too_long(&self) {
+        let key = self.key.as_str();
+        self.inner.tell(|| Event::WaitedTooLong { key });
     }
 
     /// A load is joined unless a tag that this call knows of was forgotten since it began.
@@ -278,7 +374,7 @@ impl Call<'_> {
         self.inner.tags.stand_since(&self.plan.tags, flight.as_of)
     }
 
-    fn kept(&self) -> Option<Slot> {
+    pub(super) fn kept(&self) -> Option<Slot> {
         let slot = self.inner.memory.peek(&self.key)?;
         self.inner.tags.stand(&slot).then_some(slot)
     }

@@ -22,8 +22,10 @@ pub(super) enum Followed<R> {
     Answer(R),
     /// Join again.
     Again,
-    /// The time is up, or there is nothing to wait for: ask the source without the flight.
+    /// There is nothing to wait for: ask the source without the flight.
     Alone,
+    /// The time is up.
+    Late,
     /// Waiting would never end: ask the source past the cache. What it gives is a part of the value that is being made, not the value.
     Past,
 }
@@ -53,10 +55,7 @@ impl Call<'_> {
             return Followed::Past;
         };
         match within(self.inner, until, flight.follow()).await {
-            None => {
-                self.inner.tell(|| Event::WaitedTooLong { key });
-                Followed::Alone
-            }
+            None => Followed::Late,
             Some(landing) => self.landed::<S, R>(&landing, (seen, began), share),
         }
     }
@@ -105,7 +104,7 @@ impl Call<'_> {
 }
 
 /// The deadline of a wait that starts now.
-pub(super) fn deadline(inner: &Inner, wait: u64) -> Timestamp {
+pub(crate) fn deadline(inner: &Inner, wait: u64) -> Timestamp {
     if wait == FOREVER {
         Timestamp::NEVER
     } else {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::failure::Cause;
@@ -29,8 +30,7 @@ pub(crate) struct Lead {
     pub(crate) lease: Lease,
     pub(crate) flight: Arc<Flight>,
     landed: bool,
-    /// Whether an end without a value must be told: nobody else would hear of it.
-    pub(super) watched: bool,
+    watch: Watch,
     /// The right to fill the store.
     pub(crate) store: Option<StoreLease>,
     /// What the store held for the case that the source fails.
@@ -41,6 +41,16 @@ pub(crate) struct Lead {
     pub(crate) asked: Asked,
     /// Whether the store has just failed: it is not asked again for this load.
     pub(crate) store_failed: bool,
+}
+
+/// Whether an end without a value must be told: nobody else would hear of it.
+#[derive(Debug)]
+enum Watch {
+    /// The caller hears of it.
+    Caller,
+    Nobody,
+    /// The caller does until it has left.
+    UntilLeft(Arc<AtomicBool>),
 }
 
 /// The last instant of which is known that what was asked for then is true for all processes.
@@ -76,7 +86,7 @@ impl Lead {
             lease,
             flight,
             landed: false,
-            watched: false,
+            watch: Watch::Caller,
             store: None,
             kept: None,
             looked: asked,
@@ -92,7 +102,22 @@ impl Lead {
     }
 
     pub(super) fn watch_for_loss(&mut self) {
-        self.watched = true;
+        self.watch = Watch::Nobody;
+    }
+
+    /// The caller may leave before the load ends, and sets this then.
+    pub(super) fn watch_once_left(&mut self) -> Arc<AtomicBool> {
+        let left = Arc::new(AtomicBool::new(false));
+        self.watch = Watch::UntilLeft(Arc::clone(&left));
+        left
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        match &self.watch {
+            Watch::Caller => false,
+            Watch::Nobody => true,
+            Watch::UntilLeft(left) => left.load(Ordering::Acquire),
+        }
     }
 
     /// Ends the flight. First it is taken out, so that who is told to ask again does not meet it again.
@@ -114,7 +139,7 @@ impl Drop for Lead {
             return;
         }
         self.land(Landing::Retry);
-        if self.watched {
+        if self.is_watched() {
             let key = &self.lease.key;
             let slot = self.inner.memory.peek(key).or_else(|| self.kept.clone());
             // What was written meanwhile has not failed.

@@ -9,6 +9,7 @@ use crate::cache::Inner;
 use crate::codec::Wire;
 use crate::error::Error;
 use crate::event::Event;
+use crate::guard::{CarriesRefusal, Refused};
 use crate::key::Key;
 use crate::policy::{Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy};
 
@@ -18,6 +19,7 @@ pub struct Plan<E> {
     tags: Vec<Key>,
     wire: Option<Wire>,
     is_local: bool,
+    borrows: bool,
     pub(crate) errors: Errors<E>,
 }
 
@@ -26,6 +28,8 @@ pub(crate) struct Errors<E> {
     pub(crate) share: Option<Share<E>>,
     /// How an error of a store becomes one of the function, if it is to.
     pub(crate) strict: Option<fn(Error) -> E>,
+    /// How a refusal becomes one of the function, if it can.
+    pub(crate) refuse: Option<fn(Refused) -> E>,
 }
 
 impl<E> Clone for Errors<E> {
@@ -91,6 +95,37 @@ pub trait NotShared<E> {
 
 impl<E> NotShared<E> for &SharingOf<E> {}
 
+/// Finds out whether an error type can carry a refusal: the inherent method wins over the trait's.
+#[derive(Debug)]
+pub struct RefusalOf<E>(PhantomData<E>);
+
+impl<E> RefusalOf<E> {
+    #[doc(hidden)]
+    #[allow(clippy::new_without_default)]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<E: CarriesRefusal> RefusalOf<E> {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn carry(&self) -> Option<fn(Refused) -> E> {
+        Some(E::carry)
+    }
+}
+
+/// The answer for error types that cannot: what would be refused waits.
+pub trait NotRefusing<E> {
+    #[doc(hidden)]
+    fn carry(&self) -> Option<fn(Refused) -> E> {
+        None
+    }
+}
+
+impl<E> NotRefusing<E> for &RefusalOf<E> {}
+
 /// A plan that can be followed.
 #[derive(Debug)]
 pub(crate) struct Planned {
@@ -98,6 +133,8 @@ pub(crate) struct Planned {
     pub(crate) tags: Vec<Key>,
     /// How the value becomes bytes.
     pub(crate) wire: Wire,
+    /// Whether the source cannot be sent away from its caller.
+    pub(crate) borrows: bool,
     /// Why nothing will be stored.
     pub(crate) fault: Option<Fault>,
 }
@@ -125,6 +162,8 @@ forwarded!(
     jitter: IntoShare,
     wait: IntoSpan,
     load_limit: IntoSpan,
+    timeout: IntoSpan,
+    hard_timeout: IntoSpan,
 );
 
 #[doc(hidden)]
@@ -135,9 +174,11 @@ impl<E> Plan<E> {
             tags: Vec::new(),
             wire: None,
             is_local: false,
+            borrows: false,
             errors: Errors {
                 share: None,
                 strict: None,
+                refuse: None,
             },
         }
     }
@@ -176,6 +217,24 @@ impl<E> Plan<E> {
         self.errors.strict = Some(E::from);
     }
 
+    /// How a refusal becomes an error of the function, if its error type has a place for one.
+    pub fn carry_refusals(&mut self, refuse: Option<fn(Refused) -> E>) {
+        self.errors.refuse = refuse;
+    }
+
+    /// A call that takes too long is an error of the function.
+    pub fn refuse_late(&mut self)
+    where
+        E: CarriesRefusal,
+    {
+        self.errors.refuse = Some(E::carry);
+    }
+
+    /// The source borrows from its caller and cannot be sent away.
+    pub(crate) fn borrows(&mut self) {
+        self.borrows = true;
+    }
+
     pub(crate) fn finish(self, inner: &Inner, key: &Key) -> Planned {
         let policy = self.policy.or(&inner.defaults);
         let fault = policy.fault();
@@ -200,6 +259,7 @@ impl<E> Plan<E> {
             } else {
                 wire
             },
+            borrows: self.borrows,
             fault,
         }
     }

@@ -80,6 +80,28 @@ impl<'a, L> GetOrLoad<'a, L> {
         self.reloaded_behind(policy)
     }
 
+    /// How long to wait for the load while a kept value could stand in; then the load finishes behind. See [`Policy::timeout`](crate::Policy::timeout), and
+    /// [`stale`](Self::stale) for the source.
+    pub fn timeout<F, V, E>(self, span: impl IntoSpan) -> Self
+    where
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        V: Cacheable,
+        E: Into<BoxError> + 'static,
+    {
+        let policy = self.policy.timeout(span);
+        self.reloaded_behind(policy)
+    }
+
+    /// How long to wait for the load at all; then the call fails with a [`Refused`](crate::Refused) inside of its error. See
+    /// [`Policy::hard_timeout`](crate::Policy::hard_timeout).
+    ///
+    /// A source that can be sent away (`stale`, `early`, `timeout`) finishes behind, any other is dropped. One that blocks its thread cannot be left.
+    pub fn hard_timeout(mut self, span: impl IntoSpan) -> Self {
+        self.policy = self.policy.hard_timeout(span);
+        self
+    }
+
     fn reloaded_behind<F, V, E>(self, policy: Policy) -> Self
     where
         L: FnOnce() -> F + Send + 'static,
@@ -109,7 +131,7 @@ impl<'a, L> GetOrLoad<'a, L> {
                         strict: false,
                         behind: None,
                     };
-                    drop(reload.miss(mode).await);
+                    reload.miss(mode).await
                 });
             }),
             ..self
@@ -217,6 +239,10 @@ impl<'a, L> GetOrLoad<'a, L> {
                 plan.share_errors(Some(Share::by_clone()));
                 if strict || cache.inner.is_strict {
                     plan.strict();
+                }
+                plan.refuse_late();
+                if behind.is_none() {
+                    plan.borrows();
                 }
             },
             || async {

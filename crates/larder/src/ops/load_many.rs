@@ -7,7 +7,7 @@ use std::future::{Future, IntoFuture};
 use super::increment::policy_knobs;
 use crate::cache::Cache;
 use crate::codec::Wire;
-use crate::engine::{Batch, Cacheable, Joining, Planned, refused};
+use crate::engine::{Batch, Cacheable, Joining, Planned, deadline, refused, within};
 use crate::error::{BoxError, Error, Result};
 use crate::key::Key;
 use crate::policy::{Fault, Policy};
@@ -67,6 +67,7 @@ impl<'a, L> GetOrLoadMany<'a, L> {
         E: Into<BoxError>,
     {
         let policy = self.checked()?;
+        let until = deadline(&self.cache.inner, policy.hard_timeout);
         let Self {
             cache,
             keys,
@@ -79,6 +80,7 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             policy,
             tags,
             wire,
+            borrows: true,
             fault: None,
         };
         let batch = Batch::new(cache, plan);
@@ -92,8 +94,12 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             // Own loads first: a batch that waits holds nothing that another batch could be waiting for.
             if !leads.is_empty() {
                 let wanted = leads.bare_keys();
-                let loaded = leads.load(load(wanted)).await;
-                match loaded.map_err(|error| source_error(cache, &missing, error)) {
+                let loading = leads.load(load(wanted));
+                let loaded = match within(&cache.inner, until, loading).await {
+                    Some(loaded) => loaded.map_err(|error| source_error(cache, &missing, error)),
+                    None => Err(batch.late(&missing)),
+                };
+                match loaded {
                     Ok(mut loaded) => {
                         batch.fill(leads, &mut loaded).await;
                         found.extend(loaded);

@@ -47,6 +47,8 @@ pub enum Fault {
     NoLockTtl,
     #[doc(hidden)]
     NoCircuit,
+    #[doc(hidden)]
+    TimeoutPastHard,
 }
 
 impl Fault {
@@ -100,6 +102,9 @@ impl Fault {
             }
             Self::RefreshPastHits => {
                 "`refresh_hits` must be smaller than `hits`: the reload behind has to start before the entry is used up"
+            }
+            Self::TimeoutPastHard => {
+                "`timeout` must be shorter than `hard_timeout`: after `timeout` a kept entry stands in, after `hard_timeout` the call is refused"
             }
         }
     }

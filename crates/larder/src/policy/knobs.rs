@@ -61,7 +61,9 @@ finite_spans!(
     set_stale => stale,
     set_fail_safe => fail_safe,
     set_throttle => throttle,
-    set_load_limit => load_limit
+    set_load_limit => load_limit,
+    set_timeout => timeout,
+    set_hard_timeout => hard_timeout
 );
 
 impl Policy {
@@ -72,6 +74,9 @@ impl Policy {
 
     /// The first contradiction between knobs.
     pub(super) const fn contradiction(&self) -> Option<Fault> {
+        if self.timeout != FOREVER && self.timeout >= self.hard_timeout {
+            return Some(Fault::TimeoutPastHard);
+        }
         if self.failover {
             let more = self.early.is_some()
                 || self.soft.is_some()
@@ -219,6 +224,8 @@ knobs!(
     jitter: share => set_jitter,
     wait: span => set_wait,
     load_limit: span => set_load_limit,
+    timeout: span => set_timeout,
+    hard_timeout: span => set_hard_timeout,
 );
 
 #[doc(hidden)]
