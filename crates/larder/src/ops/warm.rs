@@ -274,7 +274,8 @@ where
             while self.skip > 0 {
                 self.skip -= 1;
                 if items.next().is_none() {
-                    self.skip = 0;
+                    self.items = None;
+                    return;
                 }
             }
             match items.next() {
