@@ -132,6 +132,7 @@ fn own_self(unit: &Unit<'_>, taken: Taken) -> TokenStream {
 pub(super) fn own(argument: &Argument) -> Option<TokenStream> {
     let ident = &argument.ident;
     match &argument.held {
+        _ if argument.is_static() => None,
         Held::Shared(pointee) if is_unsized(pointee) => {
             Some(quote!(let #ident = ::std::borrow::ToOwned::to_owned(#ident);))
         }
@@ -149,7 +150,7 @@ pub(super) fn is_unsized(pointee: &Type) -> bool {
 pub(super) fn lend(argument: &Argument) -> TokenStream {
     let ident = &argument.ident;
     match &argument.held {
-        Held::Shared(_) => quote!(&#ident),
-        Held::Value | Held::Unique(_) => quote!(#ident),
+        Held::Shared(_) if !argument.is_static() => quote!(&#ident),
+        _ => quote!(#ident),
     }
 }

@@ -1,7 +1,7 @@
 //! `warm`: loads many keys ahead of their readers.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::{Generics, Lifetime};
 
 use super::{Unit, local};
@@ -46,8 +46,7 @@ pub(super) fn function(unit: &Unit<'_>) -> Option<TokenStream> {
     };
     let lent = arguments.iter().map(|argument| {
         let ident = &argument.ident;
-        matches!(argument.held, Held::Shared(_))
-            .then(|| quote!(let #ident = ::core::borrow::Borrow::borrow(&#ident);))
+        is_lent(argument).then(|| quote!(let #ident = ::core::borrow::Borrow::borrow(&#ident);))
     });
     let (kind, concurrency) = match unit.function.is_async() {
         true => (quote!(Together), quote!(::core::option::Option::None)),
@@ -79,6 +78,11 @@ pub(super) fn function(unit: &Unit<'_>) -> Option<TokenStream> {
     })
 }
 
+/// Whether an item may own what the function only borrows.
+fn is_lent(argument: &Argument) -> bool {
+    matches!(argument.held, Held::Shared(_)) && !argument.is_static()
+}
+
 fn lifetime() -> Lifetime {
     Lifetime::new("'__larder", proc_macro2::Span::call_site())
 }
@@ -102,11 +106,14 @@ fn generics_for(unit: &Unit<'_>) -> Generics {
 fn item_type(unit: &Unit<'_>, argument: &Argument) -> TokenStream {
     let lifetime = lifetime();
     let named = generics::lifetimes(&unit.function.item.sig.generics);
-    let mut ty = argument.pointee().clone();
+    let mut ty = match is_lent(argument) {
+        true => argument.pointee().clone(),
+        false => argument.ty.clone(),
+    };
     tokens::bind_lifetimes(&mut ty, &named, &lifetime);
-    match argument.held {
-        Held::Shared(_) => quote!(impl ::core::borrow::Borrow<#ty> + #lifetime),
-        _ => quote!(#ty),
+    match is_lent(argument) {
+        true => quote!(impl ::core::borrow::Borrow<#ty> + #lifetime),
+        false => ty.to_token_stream(),
     }
 }
 

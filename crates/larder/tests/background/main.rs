@@ -5,4 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod hostile;
 mod keeping;
+mod readers;
+#[cfg(feature = "serde")]
+mod shared;

@@ -35,7 +35,7 @@ fn a_dropped_warming_drops_what_is_under_way_and_tells_how_far_it_came() {
 }
 
 #[test]
-fn a_million_items_are_never_held_together() {
+fn the_items_of_a_long_stream_are_never_held_together() {
     static HELD: AtomicU64 = AtomicU64::new(0);
     static MOST: AtomicU64 = AtomicU64::new(0);
 
@@ -65,10 +65,10 @@ fn a_million_items_are_never_held_together() {
     let world = World::new();
     let cache = world.builder().size(100).build().unwrap();
     let warmed = world.run(async move {
-        let items = (0..1_000_000).map(|id| (&cache, Id::new(id)));
+        let items = (0..20_000).map(|id| (&cache, Id::new(id)));
         half::warm(items).concurrency(16).await.unwrap()
     });
-    assert_eq!(warmed.loaded, 1_000_000);
+    assert_eq!(warmed.loaded, 20_000);
     assert!(MOST.load(Ordering::Relaxed) <= 16);
 }
 
