@@ -4,6 +4,31 @@
 //! a key has one writer; between processes that share a store one writes at a time, and another takes over when that one ends.
 //! [`Cache::reader`] is for those who only read.
 //!
+//! ```
+//! # #[cfg(feature = "macros")] {
+//! use std::time::Duration;
+//! use larder::background::Phase;
+//! use larder::testing::Simulation;
+//! use larder::{Cache, background};
+//!
+//! #[background(cache = cache, key = "rates", every = "30s")]
+//! async fn rates(cache: &Cache) -> u64 {
+//!     7
+//! }
+//!
+//! let simulation = Simulation::new(1);
+//! let cache = simulation.cache_builder().build()?;
+//! rates::start(&cache)?;
+//! let reader = rates::reader(&cache).every("5s").start()?;
+//! simulation.advance(Duration::from_secs(60));
+//! assert_eq!(reader.value(), Some(7));
+//! let status = rates::status(&cache).unwrap();
+//! assert_eq!(status.phase, Phase::Waiting);
+//! assert!(status.runs >= 2);
+//! # }
+//! # Ok::<(), larder::Error>(())
+//! ```
+//!
 //! | word | meaning |
 //! |---|---|
 //! | [`Status`] | how a schedule goes: `rates::status()` |
