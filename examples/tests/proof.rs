@@ -75,6 +75,16 @@ fn observe() {
 }
 
 #[test]
+fn background() {
+    proves("background");
+}
+
+#[test]
+fn warm() {
+    proves("warm");
+}
+
+#[test]
 fn quickstart_walks_the_repository() {
     let output = example("quickstart")
         .output()

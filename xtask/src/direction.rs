@@ -6,7 +6,15 @@ use std::path::{Path, PathBuf};
 /// From the top to the bottom. A module may name its own layer and those below it; one that is not listed is on the
 /// lowest layer, where the plain types live.
 const LAYERS: &[&[&str]] = &[
-    &["blocking", "explain", "handle", "ops", "private", "testing"],
+    &[
+        "background",
+        "blocking",
+        "explain",
+        "handle",
+        "ops",
+        "private",
+        "testing",
+    ],
     &["engine"],
     &["cache", "config"],
     &[],

@@ -10,12 +10,13 @@ use syn::{Expr, ExprArray, ExprLit, Lit, LitInt, LitStr, Token, token};
 
 use crate::diagnose::Errors;
 use crate::knobs;
+use crate::schedule::Schedule;
 use crate::tokens;
 
 mod value;
 
-use value::{alone, idents, literal, span_of_time, version};
-pub(crate) use value::{expression, path, text};
+pub(crate) use value::{alone, expression, literal, path, text};
+use value::{idents, span_of_time, version};
 
 /// One knob of an attribute: `name`, `name = value` or `name(..)`.
 pub(crate) struct Knob {
@@ -103,6 +104,8 @@ pub(crate) struct Args {
     pub(crate) open: Vec<(Ident, Expr)>,
     pub(crate) says_ttl: bool,
     pub(crate) background: Option<Ident>,
+    /// When the function runs by itself: `#[background]`.
+    pub(crate) schedule: Option<Schedule>,
     pub(crate) local: Option<Ident>,
     /// Errors of a store are errors of the function.
     pub(crate) strict: Option<Ident>,

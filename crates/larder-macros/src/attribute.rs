@@ -10,6 +10,7 @@ use crate::expand::{self, Does, Unit};
 use crate::guards;
 use crate::key::KeyModel;
 use crate::model::{Attributes, Function};
+use crate::schedule;
 use crate::validate;
 
 pub(crate) fn cached(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -17,19 +18,38 @@ pub(crate) fn cached(attribute: TokenStream, item: TokenStream) -> TokenStream {
         Ok(function) => function,
         Err(error) => return beside(&error, &item),
     };
-    match entry(attribute, &function, Does::Read) {
-        Ok(expanded) => expanded,
-        Err(error) => {
-            let handle = bare_handle(&function);
-            let function = plain(&function);
-            beside(&error, &quote!(#function #handle))
-        }
-    }
+    let args = Args::parse(attribute);
+    read(
+        args.and_then(|args| entry(args, &function, Does::Read)),
+        &function,
+    )
+}
+
+pub(crate) fn background(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let function = match function("background", &item) {
+        Ok(function) => function,
+        Err(error) => return beside(&error, &item),
+    };
+    let args = schedule::parse(attribute);
+    let expanded = args.and_then(|args| {
+        schedule::validate(&args, &function)?;
+        entry(args, &function, Does::Read)
+    });
+    read(expanded, &function)
+}
+
+/// The expansion, or the function as it was beside what is wrong.
+fn read(expanded: syn::Result<TokenStream>, function: &ItemFn) -> TokenStream {
+    expanded.unwrap_or_else(|error| {
+        let handle = bare_handle(function);
+        let function = plain(function);
+        beside(&error, &quote!(#function #handle))
+    })
 }
 
 pub(crate) fn cache_put(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let expanded =
-        function("cache_put", &item).and_then(|function| entry(attribute, &function, Does::Put));
+    let expanded = function("cache_put", &item)
+        .and_then(|function| entry(Args::parse(attribute)?, &function, Does::Put));
     expanded.unwrap_or_else(|error| beside(&error, &item))
 }
 
@@ -45,8 +65,7 @@ pub(crate) fn guard(name: &str, attribute: TokenStream, item: TokenStream) -> To
     expanded.unwrap_or_else(|error| beside(&error, &item))
 }
 
-fn entry(attribute: TokenStream, item: &ItemFn, does: Does) -> syn::Result<TokenStream> {
-    let mut args = Args::parse(attribute)?;
+fn entry(mut args: Args, item: &ItemFn, does: Does) -> syn::Result<TokenStream> {
     args.run_apart_if_sync(item.sig.asyncness.is_some());
     let function = Function::new(item.clone(), &args);
     validate::entry(&args, &function, does)?;
@@ -102,7 +121,9 @@ fn plain(function: &ItemFn) -> TokenStream {
             .segments
             .last()
             .map(|last| last.ident.to_string());
-        !name.is_some_and(|name| crate::model::is_inner(&name) || name == "cached")
+        !name.is_some_and(|name| {
+            crate::model::is_inner(&name) || name == "cached" || name == "background"
+        })
     });
     quote!(#[allow(dead_code)] #function)
 }

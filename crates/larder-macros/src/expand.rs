@@ -7,7 +7,9 @@ mod free;
 mod inline;
 mod method;
 mod parts;
+mod schedule;
 mod start;
+mod warm;
 mod wrapper;
 
 use proc_macro2::{Ident, Span, TokenStream};

@@ -15,6 +15,7 @@ mod guards;
 mod key;
 mod knobs;
 mod model;
+mod schedule;
 mod tokens;
 mod validate;
 
@@ -24,6 +25,12 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn cached(attribute: TokenStream, item: TokenStream) -> TokenStream {
     attribute::cached(attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn background(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::background(attribute.into(), item.into()).into()
 }
 
 #[allow(missing_docs)]

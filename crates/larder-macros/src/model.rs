@@ -178,6 +178,15 @@ impl Argument {
         }
     }
 
+    /// Whether it is a reference that outlives every call: as good as owned.
+    pub(crate) fn is_static(&self) -> bool {
+        let Type::Reference(reference) = &self.ty else {
+            return false;
+        };
+        let lifetime = reference.lifetime.as_ref();
+        reference.mutability.is_none() && lifetime.is_some_and(|name| name.ident == "static")
+    }
+
     /// What a shared reference to the argument's value points at.
     pub(crate) fn pointee(&self) -> &Type {
         match &self.held {

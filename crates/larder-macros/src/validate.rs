@@ -287,9 +287,16 @@ fn stacked(args: &Args, function: &Function, does: Does, errors: &mut Errors) {
             continue;
         };
         let name = last.ident.to_string();
-        let both_read_and_write = name == "cached" || (name == "cache_put" && does == Does::Read);
+        let both_read_and_write =
+            name == "cached" || name == "background" || (name == "cache_put" && does == Does::Read);
         if both_read_and_write {
             let message = match (does, name.as_str()) {
+                (Does::Read, _) if args.schedule.is_some() => {
+                    "`#[background]` reads and computes by itself: keep it alone"
+                }
+                (Does::Read, "background") => {
+                    "`#[background]` caches the function too: keep it alone"
+                }
                 (Does::Read, "cached") => "the function is cached already: keep one `#[cached]`",
                 _ => {
                     "`#[cached]` may skip the body and `#[cache_put]` never does: keep one of them"

@@ -30,6 +30,7 @@ mod ground;
 mod listening;
 mod outside;
 mod relay;
+mod schedules;
 mod scoped;
 mod sweep;
 mod through;
@@ -40,6 +41,8 @@ pub use default::{cache, named, register, set_default, setup};
 pub(crate) use default::{install, process_default};
 pub(crate) use outside::{Looked, Looking, Outside, Reached, StoreLease};
 pub(crate) use relay::Relay;
+pub(crate) use schedules::{Ended, Schedule, Schedules, Woken};
+pub use schedules::{Phase, Status};
 use sweep::Sweeper;
 pub(crate) use through::Through;
 pub(crate) use write::{Filled, When};
@@ -87,6 +90,7 @@ pub(crate) struct Inner {
     pub(crate) observers: Observers,
     pub(crate) switch: Switch,
     pub(crate) background: Background,
+    pub(crate) schedules: Schedules,
     pub(crate) weighers: Weighers,
     pub(crate) closed: AtomicBool,
     /// Whether `get_or_load` tells of a store that fails.

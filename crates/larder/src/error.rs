@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Config,
     /// The default cache (or this name) already exists: set up before the first use, once.
     AlreadySetUp,
+    /// This key has a writer in this process already: start each schedule once, or stop it first.
+    AlreadyStarted,
     /// The entry holds a value of another type: use another key, or read it as what was stored.
     WrongType,
     /// The source failed; [`Error::source_as`] gives its error back.

@@ -10,6 +10,7 @@ use crate::guard::{CircuitState, Outage, Refused};
 use crate::policy::{Fault, Verdict};
 use crate::selector::Selector;
 use crate::store::Notice;
+use crate::warmed::Warmed;
 
 /// Something that happened in a cache.
 ///
@@ -228,6 +229,30 @@ pub enum Event<'a> {
         /// What it is.
         to: CircuitState,
     },
+    /// A scheduled run came to nothing: its source failed, panicked, took too long or was dropped. What is kept stays.
+    RunFailed {
+        /// The key that it was for.
+        key: &'a str,
+        /// How many have failed since the last one that did not.
+        in_a_row: u64,
+    },
+    /// From now on this process writes a key on a schedule, and the others that would stand by.
+    Writing {
+        /// The key.
+        key: &'a str,
+    },
+    /// Another process writes a key on a schedule; this one takes over when that one ends.
+    StandingBy {
+        /// The key.
+        key: &'a str,
+    },
+    /// A warming ended, or was dropped.
+    Warmed {
+        /// The function, by path.
+        function: &'a str,
+        /// How it went.
+        warmed: &'a Warmed,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -340,6 +365,17 @@ impl fmt::Display for Event<'_> {
             Self::CircuitChanged { key, from, to } => {
                 write!(f, "the circuit `{key}` was {from} and is {to}")
             }
+            Self::RunFailed { key, in_a_row } => {
+                write!(
+                    f,
+                    "scheduled run of `{key}` came to nothing, {in_a_row} in a row"
+                )
+            }
+            Self::Writing { key } => write!(f, "this process writes `{key}` on its schedule"),
+            Self::StandingBy { key } => {
+                write!(f, "another process writes `{key}` on its schedule")
+            }
+            Self::Warmed { function, warmed } => write!(f, "warmed `{function}`: {warmed}"),
             Self::StayedLocal { key, type_name } => {
                 write!(
                     f,

@@ -4,6 +4,7 @@
 //! type, so its handle is one of these, with the arguments as a tuple.
 
 use std::fmt;
+use std::future::Future;
 
 use crate::cache::Cache;
 use crate::codec::Wire;
@@ -11,6 +12,7 @@ use crate::engine::{Cacheable, FunctionStats, Mode, Shape, Site};
 use crate::error::Result;
 use crate::explain::{Explain, explain};
 use crate::key::{Key, KeyBuf};
+use crate::ops::{OneByOne, Step, Together, Warm};
 use crate::runtime::{BoxFuture, block_on};
 
 type KeyAsync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + Send + Sync + 'h>;
@@ -198,8 +200,52 @@ macro_rules! methods {
     };
 }
 
+macro_rules! warm {
+    ($name:ident, []) => {};
+    ($name:ident, [$arg:ident: $type:ident]) => {
+        warm!($name: $type, $arg, [$arg: $type]);
+    };
+    ($name:ident, [$($arg:ident: $type:ident),*]) => {
+        warm!($name: ($($type),*), ($($arg),*), [$($arg: $type),*]);
+    };
+    (AsyncHandle: $item:ty, $pattern:pat, [$($arg:ident: $type:ident),*]) => {
+        warm!(AsyncHandle, Together, (.await), None, $item, $pattern, [$($arg: $type),*]);
+    };
+    (SyncHandle: $item:ty, $pattern:pat, [$($arg:ident: $type:ident),*]) => {
+        warm!(SyncHandle, OneByOne, (), Some(1), $item, $pattern, [$($arg: $type),*]);
+    };
+    ($name:ident, $kind:ident, ($($await:tt)*), $concurrency:expr, $item:ty, $pattern:pat, [$($arg:ident: $type:ident),*]) => {
+        impl<'h, $($type,)* R, S> $name<'h, ($($type,)*), R, S>
+        where
+            S: Shape<R>,
+            S::Value: Cacheable,
+        {
+            /// Loads many keys ahead of their readers: what is fresh is skipped, errors are counted. An item is the argument, or a tuple of them.
+            pub fn warm(
+                &self,
+                items: impl IntoIterator<Item = $item>,
+            ) -> Warm<impl Iterator<Item = impl Future<Output = Step>>, $kind> {
+                let (load, _) = self.source();
+                let jobs = items.into_iter().map(move |$pattern| async move {
+                    let args = ($($arg,)*);
+                    let key = (self.key)(&args);
+                    let mode = match Step::before(&self.cache, &key) {
+                        Ok(mode) => mode,
+                        Err(step) => return step,
+                    };
+                    let load = async { load(key.clone(), mode, args) $($await)* };
+                    Step::by(&self.cache, self.site, &key, load).await
+                });
+                Warm::new(self.site, jobs, $concurrency)
+            }
+        }
+    };
+}
+
 macro_rules! arities {
     ($([$($arg:ident: $type:ident),*])*) => {$(
+        warm!(AsyncHandle, [$($arg: $type),*]);
+        warm!(SyncHandle, [$($arg: $type),*]);
         methods!(AsyncHandle, (async), (.await), awaited, [$($arg: $type),*]);
         methods!(SyncHandle, (), (), blocked, [$($arg: $type),*]);
     )*};

@@ -58,6 +58,7 @@
 //! | `sign`, `encrypt` | entries that only those with the secret can write, or read | |
 //! | `yaml`, `toml` | configuration in files | |
 
+pub mod background;
 pub mod runtime;
 pub mod testing;
 
@@ -88,11 +89,13 @@ mod stats;
 pub mod store;
 mod switch;
 mod tag;
+mod warmed;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
+pub use background::reader;
 pub use blocking::Blocking;
 pub use cache::{Builder, Cache, IntoWeight, cache, named, register, set_default, setup};
 #[cfg(any(feature = "sign", feature = "encrypt"))]
@@ -110,6 +113,9 @@ pub use guard::{Reason, Refused};
 pub use handle::{AsyncHandle, SyncHandle};
 
 pub use key::{Key, KeyPart, PartWriter, Template, escape};
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/background.md")]
+pub use larder_macros::background;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/bloom.md")]
 pub use larder_macros::bloom;
@@ -136,7 +142,7 @@ pub use larder_macros::rate_limit;
 pub use larder_macros::slow_call;
 pub use ops::{
     AcquireLock, GetOrLoad, GetOrLoadMany, Guarded, Increment, Loading, Local, Lock, Remaining,
-    RenewLock, Set, SetMany,
+    RenewLock, Set, SetMany, Warm, Warming,
 };
 pub use policy::{
     Deadlines, EarlyPoint, Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy, Span, Verdict,
@@ -145,6 +151,7 @@ pub use scope::{Scope, Scoped, scope};
 pub use selector::Selector;
 pub use stats::Stats;
 pub use switch::Operations;
+pub use warmed::Warmed;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
@@ -235,4 +242,10 @@ mod guide {
 
     #[doc = include_str!("../../../docs/from-hitbox.md")]
     struct FromHitbox;
+
+    #[doc = include_str!("../../../docs/background.md")]
+    struct Background;
+
+    #[doc = include_str!("../../../docs/warming.md")]
+    struct Warming;
 }

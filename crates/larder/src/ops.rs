@@ -29,6 +29,7 @@ mod load_many;
 mod local;
 mod lock;
 mod set;
+mod warm;
 
 pub use guard::Guarded;
 pub use increment::Increment;
@@ -37,6 +38,8 @@ pub use load_many::GetOrLoadMany;
 pub use local::Local;
 pub use lock::{AcquireLock, Lock, RenewLock};
 pub use set::{Set, SetMany};
+pub use warm::{OneByOne, Step, Together};
+pub use warm::{Warm, Warming};
 
 /// How long an entry still has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -509,6 +512,9 @@ impl Cache {
         closed.store(true, std::sync::atomic::Ordering::Release);
         // First, so that nothing is stored after the end by a load that is under way.
         self.inner.switch.turn_off(Operations::ALL);
+        for schedule in self.inner.schedules.all() {
+            schedule.stop();
+        }
         self.inner.remove_all();
         let selector = &Selector::All;
         self.inner.tell(|| Event::Invalidated { selector });

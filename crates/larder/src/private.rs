@@ -18,7 +18,11 @@ pub use crate::entry::{Kind, Value};
 pub use crate::key::private::*;
 pub use crate::policy::{Knobs, Lit};
 
+pub use crate::background::beat::{Beat, BeatKnobs};
+pub use crate::background::keeper::Told;
+pub use crate::background::writer::{Writes, start, status, stop};
 pub use crate::codec::Wire;
+pub use crate::ops::{OneByOne, Step, Together};
 
 use crate::cache::Cache;
 use crate::error::Result;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod clock;
+mod home;
 mod park;
 #[cfg(feature = "reactor")]
 mod reactor;
@@ -15,6 +16,7 @@ mod timer;
 
 pub(crate) use clock::nanos;
 pub use clock::{Clock, Timestamp};
+pub(crate) use home::Home;
 #[cfg(any(feature = "reactor", feature = "sqlite", feature = "file"))]
 pub(crate) use park::is_parking;
 pub(crate) use park::{InsteadOfParking, block_on, instead_of_parking};

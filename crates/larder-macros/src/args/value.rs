@@ -10,7 +10,7 @@ use crate::knobs;
 use crate::tokens;
 
 /// A literal as a variant of the library's `Lit`.
-pub(super) fn literal(name: &Ident, value: &Expr) -> syn::Result<Option<TokenStream>> {
+pub(crate) fn literal(name: &Ident, value: &Expr) -> syn::Result<Option<TokenStream>> {
     let (minus, lit) = match value {
         Expr::Lit(ExprLit { lit, .. }) => (None, lit),
         Expr::Unary(unary) => match (&unary.op, &*unary.expr) {
@@ -128,7 +128,7 @@ pub(crate) fn expression(name: &Ident, value: Given) -> syn::Result<Expr> {
     }
 }
 
-pub(super) fn alone(name: &Ident, value: Given) -> syn::Result<Ident> {
+pub(crate) fn alone(name: &Ident, value: Given) -> syn::Result<Ident> {
     let span: Span = match value {
         Given::Alone => return Ok(name.clone()),
         Given::Value(value) => value.span(),

@@ -103,7 +103,7 @@ fn run(unit: &Unit<'_>, knob: &Ident) -> TokenStream {
 }
 
 /// What copies the arguments; the message is for those that cannot be copied.
-fn copier(knob: &Ident) -> TokenStream {
+pub(super) fn copier(knob: &Ident) -> TokenStream {
     let message = format!(
         "`{knob}` loads in the background and needs its own copy of `{{Self}}`, which is not `Clone`"
     );
@@ -129,9 +129,10 @@ fn own_self(unit: &Unit<'_>, taken: Taken) -> TokenStream {
     }
 }
 
-fn own(argument: &Argument) -> Option<TokenStream> {
+pub(super) fn own(argument: &Argument) -> Option<TokenStream> {
     let ident = &argument.ident;
     match &argument.held {
+        _ if argument.is_static() => None,
         Held::Shared(pointee) if is_unsized(pointee) => {
             Some(quote!(let #ident = ::std::borrow::ToOwned::to_owned(#ident);))
         }
@@ -141,15 +142,15 @@ fn own(argument: &Argument) -> Option<TokenStream> {
 }
 
 /// Whether a copy of it has another type, like `String` for `str`.
-fn is_unsized(pointee: &Type) -> bool {
+pub(super) fn is_unsized(pointee: &Type) -> bool {
     let named = |name: &str| tokens::last_segment(pointee).is_some_and(|last| last.ident == name);
     matches!(pointee, Type::Slice(_)) || ["str", "Path", "OsStr", "CStr"].into_iter().any(named)
 }
 
-fn lend(argument: &Argument) -> TokenStream {
+pub(super) fn lend(argument: &Argument) -> TokenStream {
     let ident = &argument.ident;
     match &argument.held {
-        Held::Shared(_) => quote!(&#ident),
-        Held::Value | Held::Unique(_) => quote!(#ident),
+        Held::Shared(_) if !argument.is_static() => quote!(&#ident),
+        _ => quote!(#ident),
     }
 }

@@ -306,7 +306,7 @@ impl Unit<'_> {
         }
     }
 
-    fn policy_call(&self) -> TokenStream {
+    pub(super) fn policy_call(&self) -> TokenStream {
         if self.is_inline() {
             return self.policy();
         }

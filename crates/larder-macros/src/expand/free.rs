@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{FnArg, Signature, Stmt};
 
-use super::{Unit, background, local, plain_name};
+use super::{Unit, background, local, plain_name, schedule, warm};
 use crate::key::View;
 use crate::model::Argument;
 use crate::tokens::mention;
@@ -37,6 +37,7 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
     );
     let lints = super::all_lints();
     let reload = background::reload_function(unit);
+    let (warm, scheduled) = (warm::function(unit), schedule::functions(unit));
     quote! {
         #(#conditions)*
         #[doc = #title]
@@ -48,7 +49,7 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
 
         #(#conditions)*
         #lints
-        impl #name { #(#hidden)* #reload #key #peek #put #refresh #invalidate #explain #stats }
+        impl #name { #(#hidden)* #reload #key #peek #put #refresh #invalidate #explain #stats #warm #scheduled }
     }
 }
 
@@ -84,7 +85,12 @@ impl Unit<'_> {
     }
 
     /// The signature of a handle's method: the function's arguments, and then `last`.
-    fn method(&self, name: &str, last: Option<TokenStream>, output: &TokenStream) -> Signature {
+    pub(super) fn method(
+        &self,
+        name: &str,
+        last: Option<TokenStream>,
+        output: &TokenStream,
+    ) -> Signature {
         let ident = format_ident!("{name}", span = self.function.name().span());
         let mut signature = self.signature(&ident, &[]);
         signature.output = syn::parse_quote!(-> #output);

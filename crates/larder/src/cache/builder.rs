@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use larder_syntax::size;
 
-use super::{Background, Cache, Inner, Outside, Relay, Sweeper, Weighers};
+use super::{Background, Cache, Inner, Outside, Relay, Schedules, Sweeper, Weighers};
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer, Observers};
@@ -252,6 +252,7 @@ impl Builder {
             observers: self.observers,
             switch,
             background: Background::new(self.background),
+            schedules: Schedules::default(),
             weighers: self.weighers,
             closed: AtomicBool::new(false),
             is_strict: self.is_strict,

@@ -63,7 +63,7 @@ impl Ticket {
     }
 
     /// [`take`](Self::take) for an entry that memory need not hold.
-    pub(super) fn take_unseen(cache: &Cache, site: &'static Site, key: &KeyBuf) -> Option<Self> {
+    pub(crate) fn take_unseen(cache: &Cache, site: &'static Site, key: &KeyBuf) -> Option<Self> {
         let inner = &cache.inner;
         let key = key.to_key();
         if inner.leases.is_loading(&key) || inner.is_off(Operations::WRITE) {

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::guard::{CarriesRefusal, Refused};
 use crate::key::Key;
-use crate::policy::{Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy};
+use crate::policy::{Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy, Span};
 
 /// Collects what an attribute or a builder says before the load.
 pub struct Plan<E> {
@@ -185,6 +185,13 @@ impl<E> Plan<E> {
 
     pub fn policy(&mut self, policy: Policy) {
         self.policy = policy;
+    }
+
+    /// The ttl of what is loaded each so often: twice the interval.
+    pub fn __every(&mut self, every: impl IntoSpan) {
+        if let Ok(span) = every.into_span() {
+            self.policy = self.policy.ttl(Span(span.0.saturating_mul(2)));
+        }
     }
 
     pub fn weight(&mut self, weight: u32) {

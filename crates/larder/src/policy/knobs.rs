@@ -251,6 +251,19 @@ impl Knobs {
         }
     }
 
+    /// The ttl of what is loaded each so often: twice the interval, unless another is given.
+    #[track_caller]
+    #[must_use]
+    pub const fn __every(mut self, value: Lit) -> Self {
+        if self.0.ttl.is_none()
+            && let Ok(span) = value.span()
+            && let Ok(policy) = self.0.set_ttl(Span(span.0.saturating_mul(2)))
+        {
+            self.0 = policy;
+        }
+        self
+    }
+
     #[track_caller]
     #[must_use]
     pub const fn failover(mut self, value: Lit) -> Self {

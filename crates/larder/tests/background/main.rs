@@ -1,0 +1,12 @@
+//! `#[background]`: one writes on an interval, many read.
+
+#![cfg(feature = "macros")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hostile;
+mod keeping;
+mod readers;
+#[cfg(feature = "serde")]
+mod shared;

@@ -1,0 +1,9 @@
+//! `user::warm(ids)`: loading many keys ahead of their readers.
+
+#![cfg(feature = "macros")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hostile;
+mod warming;
