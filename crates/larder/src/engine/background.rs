@@ -90,9 +90,7 @@ impl Ticket {
 
     /// The right to load for a caller that waits and may leave.
     pub(super) fn of_lead(lead: Lead) -> Self {
-        let cache = Cache {
-            inner: Arc::clone(&lead.inner),
-        };
+        let cache = Cache::of(Arc::clone(&lead.inner));
         Self {
             cache,
             behind: Box::new(Behind {

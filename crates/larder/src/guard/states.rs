@@ -68,11 +68,6 @@ impl States {
         let state: Arc<dyn Any + Send + Sync> = Arc::clone(self.0.lock().states.get(key)?) as _;
         state.downcast::<T>().ok()
     }
-
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.0.lock().states.len()
-    }
 }
 
 impl fmt::Debug for States {
