@@ -204,6 +204,15 @@ mod guide {
     #[doc = include_str!("../../../docs/invalidation.md")]
     struct Invalidation;
 
+    #[doc = include_str!("../../../docs/direct.md")]
+    struct Direct;
+
+    #[doc = include_str!("../../../docs/loads.md")]
+    struct Loads;
+
+    #[doc = include_str!("../../../docs/handles.md")]
+    struct Handles;
+
     #[doc = include_str!("../../../docs/choosing.md")]
     struct Choosing;
 
