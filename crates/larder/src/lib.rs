@@ -243,6 +243,9 @@ mod guide {
     #[doc = include_str!("../../../docs/from-advanced-caching.md")]
     struct FromAdvancedCaching;
 
+    #[doc = include_str!("../../../docs/from-cashews.md")]
+    struct FromCashews;
+
     #[doc = include_str!("../../../docs/from-cached.md")]
     struct FromCached;
 

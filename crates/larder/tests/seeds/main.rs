@@ -31,7 +31,9 @@ mod servers;
 mod support;
 
 mod advanced_caching;
+mod advanced_caching_background;
 mod cashews;
+mod cashews_guards;
 mod easy_cache;
 mod privex;
 mod pyfly;
