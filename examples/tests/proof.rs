@@ -50,6 +50,16 @@ fn invalidation() {
 }
 
 #[test]
+fn rate_limit() {
+    proves("rate_limit");
+}
+
+#[test]
+fn slow_call() {
+    proves("slow_call");
+}
+
+#[test]
 fn stampede() {
     proves("stampede");
 }

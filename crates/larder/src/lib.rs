@@ -260,4 +260,10 @@ mod guide {
 
     #[doc = include_str!("../../../docs/warming.md")]
     struct Warming;
+
+    #[doc = include_str!("../../../docs/rate-limits.md")]
+    struct RateLimits;
+
+    #[doc = include_str!("../../../docs/slow-calls.md")]
+    struct SlowCalls;
 }

@@ -164,6 +164,14 @@ fn two_processes_share_a_limit_over_sqlite_exactly() {
     drop(std::fs::remove_dir_all(directory));
 }
 
+#[cfg(feature = "file")]
+#[test]
+fn two_processes_share_a_limit_over_files_exactly() {
+    let directory = new_directory();
+    two_processes_share(&format!("file://{}?timeout=30s", directory.display()));
+    drop(std::fs::remove_dir_all(directory));
+}
+
 #[test]
 fn a_ban_by_one_process_keeps_the_key_out_of_all() {
     let server = redis_server::alone();

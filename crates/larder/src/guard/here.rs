@@ -54,3 +54,29 @@ impl Windows for Here {
         Box::pin(std::future::ready(Ok(admission)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::Window;
+
+    #[test]
+    fn counts_that_have_run_out_are_swept_whoever_makes_up_keys() {
+        let clock = Clock::manual();
+        let here = Here::new(clock.clone());
+        let windows = [Window::Fixed, Window::Sliding, Window::Gcra];
+        for number in 0..30_000 {
+            let quota = Quota::new(1, Duration::from_millis(100));
+            let quota = quota.window(windows[number % 3]).ban(quota.per);
+            drop(here.admit(&format!("k{number}"), &quota));
+            drop(here.admit(&format!("k{number}"), &quota));
+            clock.advance(Duration::from_millis(1));
+        }
+        // Some two hundred of them still say something.
+        let left = format!("{:?}", here.windows);
+        let count: usize = left.trim_end_matches(" states").parse().unwrap();
+        assert!(count < 3_000, "{left}");
+    }
+}

@@ -9,7 +9,8 @@ use super::StoreFuture;
 /// # Contract
 /// Atomic for all who share the store, in one step; counted on the store's own clock; two calls in one tick count twice; a refused call does not count.
 ///
-/// Windows of different kinds count apart, also under one key. A ban is the key's: while it lasts, nothing under the key is admitted, whatever the quota says.
+/// Windows of different kinds count apart, also under one key. Quotas that share a key and a kind share their counts, and should name one `per`: what is older than the shorter may be forgotten.
+/// A ban is the key's: while it lasts, nothing under the key is admitted, whatever the quota says.
 pub trait Windows: Send + Sync {
     /// Counts a call if it fits into the quota.
     fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission>;

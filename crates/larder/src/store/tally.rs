@@ -283,3 +283,6 @@ impl Tally {
         ends.into_iter().fold(self.ban.until, u64::max)
     }
 }
+
+#[cfg(test)]
+mod tests;

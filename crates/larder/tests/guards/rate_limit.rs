@@ -251,6 +251,43 @@ fn a_limit_may_depend_on_the_arguments() {
 }
 
 #[test]
+fn a_limit_may_be_a_field_of_the_service_and_stand_below_cached() {
+    struct Service {
+        cache: Cache,
+        calls: u64,
+    }
+
+    impl Service {
+        #[cached(cache = self.cache, key = "page:{id}", ttl = "1h")]
+        #[rate_limit(cache = self.cache, limit = self.calls, per = "1m", window = Window::Gcra, key = "pages")]
+        async fn page(&self, id: u32) -> Result<u32, larder::Error> {
+            Ok(id)
+        }
+
+        #[cached(cache = self.cache, key = "row:{id}", ttl = "1h")]
+        #[rate_limit(cache = self.cache, limit = self.calls + extra, per = "1m", key = "rows:{extra}")]
+        fn row(&self, id: u32, extra: u64) -> Result<u32, larder::Error> {
+            let _ = extra;
+            Ok(id)
+        }
+    }
+
+    let world = World::new();
+    let cache = world.cache();
+    world.run(async move {
+        let service = Service { cache, calls: 2 };
+        for id in [1, 2, 1, 2] {
+            assert_eq!(service.page(id).await.unwrap(), id);
+        }
+        assert!(service.page(3).await.is_err());
+        for id in 0..3 {
+            assert_eq!(service.row(id, 1).unwrap(), id);
+        }
+        assert!(service.row(3, 1).is_err());
+    });
+}
+
+#[test]
 fn a_kept_value_stands_in_for_a_refusal_of_a_sync_function() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
 
