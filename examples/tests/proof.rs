@@ -70,6 +70,16 @@ fn keys() {
 }
 
 #[test]
+fn bloom() {
+    proves("bloom");
+}
+
+#[test]
+fn scoped() {
+    proves("scoped");
+}
+
+#[test]
 fn methods() {
     proves("methods");
 }

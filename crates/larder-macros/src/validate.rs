@@ -73,8 +73,11 @@ pub(crate) fn guarded(name: &Ident, args: &Args, function: &Function, errors: &m
     if args.key.is_some() || name == "bloom" {
         arguments(function, errors);
     }
-    if args.key.is_none() && name == "bloom" {
-        without_key(args, function, errors);
+    if name == "bloom" {
+        handle(args, function, errors);
+        if args.key.is_none() {
+            without_key(args, function, errors);
+        }
     }
 }
 

@@ -171,6 +171,9 @@ mod guide {
     #[doc = include_str!("../../../docs/bloom.md")]
     struct Bloom;
 
+    #[doc = include_str!("../../../docs/scoped.md")]
+    struct Scoped;
+
     #[doc = include_str!("../../../docs/stores.md")]
     struct Stores;
 

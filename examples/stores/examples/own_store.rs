@@ -323,6 +323,7 @@ impl Subject for Conforming {
             Counters,
             Locks,
             Windows,
+            Bits,
             Invalidations,
         ];
         lacks

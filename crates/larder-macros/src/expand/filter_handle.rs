@@ -235,7 +235,18 @@ impl Filler<'_> {
         let (types, key) = (self.tuple(), self.key());
         let bind_cache = unit.bind_cache(View::Signature);
         let cache = local("__cache");
+        // In the `impl` of a trait the compiler refuses every name that the trait does not have. It names this one first.
+        let hint = format_ident!(
+            "__larder_{}_bloom_needs_no_handle_in_the_impl_of_a_trait",
+            self.name.unraw(),
+            span = self.name.span()
+        );
         quote! {
+            #(#conditions)*
+            #lints
+            #[doc(hidden)]
+            fn #hint() {}
+
             #(#conditions)*
             #lints
             #[doc = #doc]

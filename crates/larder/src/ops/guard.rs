@@ -94,7 +94,7 @@ impl CircuitBreaker {
     #[must_use]
     pub fn state(cache: &Cache, key: impl AsRef<str>) -> CircuitState {
         let inner = &cache.inner;
-        let name = format!("{}circuit_breaker:{}", inner.prefix, key.as_ref());
+        let name = format!("{}circuit_breaker:{}", cache.prefix(), key.as_ref());
         let circuit = inner.states.known::<Circuit>(&name);
         circuit.map_or(CircuitState::Closed, |c| c.state(inner.clock.now()))
     }

@@ -38,7 +38,7 @@
 //! - **Counters** are decimal text, changed by comparing versions. Their lives, too, are exact.
 //! - **Locks** end by memcached's clock: never before their time, and up to two seconds after. Fencing numbers grow also over a restart of the server, if the clocks of
 //!   the processes that use it are right to the second. There is one owner as long as memcached evicts no lock and is not restarted: it is a cache.
-//! - **Not done**: patterns, scans and sliding windows are [`Unsupported`](crate::ErrorKind::Unsupported); [`touch`](Store::touch) says `false`, so that an entry
+//! - **Not done**: patterns, scans, sliding windows and bits are [`Unsupported`](crate::ErrorKind::Unsupported); [`touch`](Store::touch) says `false`, so that an entry
 //!   is written whole.
 
 use std::future::Future;

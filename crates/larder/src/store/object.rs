@@ -48,7 +48,7 @@
 //! | ping | 1 | LIST |
 //!
 //! A tag that has no version yet, or one that would end before the entry, is one more PUT beside the marker's. A key whose name does not fit is read from its object where others are
-//! read from the listing. There are no sliding windows and nobody is told of changes.
+//! read from the listing. There are no sliding windows and no bits, and nobody is told of changes.
 //!
 //! The credentials must be allowed to get, put, delete and list: without the last, Amazon says of an object that is not there that it is forbidden.
 //!

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// A [`Store`] that puts a prefix before all keys, tags, locks and windows, and takes it away again from what it tells.
+/// A [`Store`] that puts a prefix before all keys, tags, locks, windows and rows of bits, and takes it away again from what it tells.
 ///
 /// Removing by the prefix `""` removes what begins with the prefix. Also the tags in the heads of entries get the prefix, so that the store behind can compare them;
 /// what is read is what was written.
