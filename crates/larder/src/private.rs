@@ -20,7 +20,7 @@ pub use crate::policy::{Knobs, Lit};
 
 pub use crate::background::beat::{Beat, BeatKnobs};
 pub use crate::background::keeper::Told;
-pub use crate::background::writer::{Writes, start, status, stop};
+pub use crate::background::writer::{Writes, start, status, stop, turn};
 pub use crate::codec::Wire;
 pub use crate::ops::{OneByOne, Step, Together};
 

@@ -208,11 +208,13 @@ fn refresh(unit: &Unit<'_>) -> TokenStream {
     } else {
         call
     };
+    let turn = unit.args.schedule.as_ref().map(|_| schedule::turn(unit));
     quote! {
         #[doc = "Runs the body and keeps its value, whatever is kept now."]
         #visibility #signature {
             #bind_cache
             let #key = #render;
+            #turn
             #call
         }
     }

@@ -217,6 +217,14 @@ fn asks(unit: &Unit<'_>, name: &str, doc: &str, output: &TokenStream) -> TokenSt
     }
 }
 
+/// Before a run that was asked for: it does not run beside a scheduled one.
+pub(super) fn turn(unit: &Unit<'_>) -> TokenStream {
+    let library = &unit.function.library;
+    let (cache, key, policy) = (local("__cache"), local("__key"), unit.policy_call());
+    let turn = unit.drive(quote!(#library::__private::turn(#cache, &#key, #policy)));
+    quote!(#turn;)
+}
+
 fn reader(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let visibility = &unit.function.item.vis;

@@ -72,7 +72,7 @@ impl Tenure {
 
     /// Takes it, or goes on holding it.
     ///
-    /// A store that cannot be asked does not stop the runs: what they load is kept in this process, and the store still decides about each fill.
+    /// A store that cannot be asked does not stop the runs: it still decides about each fill.
     pub(super) async fn hold(&mut self, inner: &Inner) -> Standing {
         let Some(locks) = Self::locks(inner) else {
             return Standing::Mine;

@@ -9,7 +9,7 @@ use super::tenure::Tenure;
 use super::{Status, known};
 use crate::cache::{Cache, Ended, Schedule};
 use crate::codec::Wire;
-use crate::engine::{Shape, Site, Ticket, refused};
+use crate::engine::{Shape, Site, Ticket, refused, within};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::KeyBuf;
 use crate::policy::Policy;
@@ -93,6 +93,16 @@ pub fn stop(cache: &Cache, key: &KeyBuf) -> bool {
 pub fn status(cache: &Cache, key: &KeyBuf) -> Option<Status> {
     let writer = cache.inner.schedules.writer(&key.to_key())?;
     Some(writer.status(cache.inner.clock.now()))
+}
+
+/// Waits for the run in progress, if there is one, so that what follows does not run beside it: at most as long as a run may take.
+pub async fn turn(cache: &Cache, key: &KeyBuf, policy: Policy) {
+    let inner = &cache.inner;
+    if let Some(writer) = inner.schedules.writer(&key.to_key()) {
+        let limit = Duration::from_nanos(policy.or(&inner.defaults).load_limit);
+        let until = inner.clock.now().after(limit);
+        within(inner, until, writer.idle()).await;
+    }
 }
 
 impl Told {

@@ -34,7 +34,7 @@ struct State {
     next_run: Timestamp,
     /// Wakes the one that keeps the schedule.
     keeper: Option<Waker>,
-    /// Wake those who wait for its end.
+    /// Wake those who wait for the end of a run, or of all.
     waiting: Vec<Waker>,
 }
 
@@ -183,8 +183,9 @@ impl Schedule {
         let mut state = self.state.lock();
         state.run = Run::Over(ended);
         let keeper = state.keeper.take();
+        let waiting = std::mem::take(&mut state.waiting);
         drop(state);
-        keeper.into_iter().for_each(Waker::wake);
+        keeper.into_iter().chain(waiting).for_each(Waker::wake);
     }
 
     /// Counts a run; how many have failed in a row.
@@ -265,12 +266,22 @@ impl Schedule {
         self.wait(over, sleep).await
     }
 
-    /// Resolves when nothing of it runs any more.
+    /// Resolves when nothing of it runs any more, nor ever will.
     pub(crate) async fn ended(&self) {
+        self.until(|state| state.has_ended).await;
+    }
+
+    /// Resolves when no run is in progress.
+    pub(crate) async fn idle(&self) {
+        self.until(|state| state.has_ended || state.run != Run::UnderWay)
+            .await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&State) -> bool) {
         std::future::poll_fn(|context: &mut Context<'_>| {
             let waker = context.waker().clone();
             let mut state = self.state.lock();
-            if state.has_ended {
+            if is_so(&state) {
                 drop(state);
                 return Poll::Ready(());
             }

@@ -167,6 +167,33 @@ fn a_caller_who_loads_already_makes_a_run_unnecessary_for_now() {
 }
 
 #[test]
+fn a_refresh_waits_for_the_run_in_progress_and_then_runs() {
+    let world = World::new();
+    let (scene, _) = Scene::new(&world);
+    rates::start(&scene).unwrap();
+    let gate = scene.origin.hold();
+    world.advance(secs(30));
+    let at = scene.clone();
+    let refresh = world.spawn(async move { rates::refresh(&at).await });
+    world.settle();
+    assert_eq!(scene.origin.calls(), 1);
+    scene.origin.flow();
+    scene.origin.gives(2);
+    gate.open();
+    world.settle();
+    assert_eq!(refresh.value(), Ok(2));
+    assert_eq!((scene.origin.calls(), scene.origin.most_at_once()), (2, 1));
+    // One that hangs is waited for no longer than it may take.
+    let _gate = scene.origin.hold();
+    world.advance(secs(30));
+    scene.origin.flow();
+    let at = scene.clone();
+    let refresh = world.spawn(async move { rates::refresh(&at).await });
+    world.advance(secs(60));
+    assert_eq!(refresh.value(), Ok(2));
+}
+
+#[test]
 fn a_shutdown_waits_for_the_run_in_progress_and_begins_no_other() {
     let world = World::new();
     let (scene, _) = Scene::new(&world);
