@@ -257,4 +257,10 @@ mod guide {
 
     #[doc = include_str!("../../../docs/warming.md")]
     struct Warming;
+
+    #[doc = include_str!("../../../docs/locks.md")]
+    struct Locks;
+
+    #[doc = include_str!("../../../docs/circuit-breaker.md")]
+    struct CircuitBreaker;
 }
