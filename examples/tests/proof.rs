@@ -90,6 +90,16 @@ fn sync_only() {
 }
 
 #[test]
+fn locked() {
+    proves("locked");
+}
+
+#[test]
+fn circuit_breaker() {
+    proves("circuit_breaker");
+}
+
+#[test]
 fn observe() {
     proves("observe");
 }

@@ -104,7 +104,8 @@ impl Drop for Process {
     }
 }
 
-fn say(what: &str) {
+/// Says it to who started this process.
+pub(crate) fn say(what: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{SAYS}{what}").unwrap();
     out.flush().unwrap();

@@ -118,6 +118,8 @@ fn a_held_lock_refuses_at_once_and_says_how_long_it_has() {
         assert_eq!(refused.reason(), Reason::Locked);
         assert_eq!(refused.comes_back(), Some(secs(8)));
         assert!(refused.key().ends_with("locked:job"), "{refused}");
+        let asked = cache.is_locked("locked:job");
+        assert!(scene.simulation.block_on(asked).unwrap());
         assert!(scene.ends(running).is_ok());
         assert!(
             scene.tries(&cache).is_ok(),

@@ -1,0 +1,10 @@
+//! `shared` stands alone.
+
+use larder::{Refused, circuit_breaker};
+
+#[circuit_breaker(errors = "10%", per = "1m", open_for = "30s", shared = "yes")]
+fn user(id: u64) -> Result<u64, Refused> {
+    Ok(id)
+}
+
+fn main() {}
