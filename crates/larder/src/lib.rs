@@ -264,17 +264,14 @@ mod guide {
     #[doc = include_str!("../../../docs/warming.md")]
     struct Warming;
 
-<<<<<<< HEAD
     #[doc = include_str!("../../../docs/rate-limits.md")]
     struct RateLimits;
 
     #[doc = include_str!("../../../docs/slow-calls.md")]
     struct SlowCalls;
-=======
     #[doc = include_str!("../../../docs/locks.md")]
     struct Locks;
 
     #[doc = include_str!("../../../docs/circuit-breaker.md")]
     struct CircuitBreaker;
->>>>>>> locks
 }
