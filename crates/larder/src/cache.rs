@@ -12,10 +12,10 @@ use parking_lot::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observers};
 use crate::guard::{Here, States};
-use crate::key::{Key, KeyBuf};
 use crate::lease::Leases;
 use crate::lock::Locks;
 use crate::memory::Memory;
+use crate::middleware::Chain;
 use crate::policy::Policy;
 use crate::runtime::{Clock, Runtime};
 use crate::scope;
@@ -28,6 +28,7 @@ mod default;
 mod direct;
 mod ground;
 mod listening;
+mod naming;
 mod outside;
 mod relay;
 mod schedules;
@@ -75,6 +76,7 @@ pub(crate) type Weigher = Arc<dyn Fn(&dyn Any) -> Option<u32> + Send + Sync>;
 pub(crate) struct Inner {
     pub(crate) name: Arc<str>,
     pub(crate) prefix: Arc<str>,
+    pub(crate) middleware: Chain,
     pub(crate) memory: Memory,
     pub(crate) sweeper: Sweeper,
     pub(crate) tags: Tags,
@@ -178,19 +180,6 @@ impl Inner {
 
     pub(crate) fn is_off(&self, operations: Operations) -> bool {
         self.off().contains(operations)
-    }
-
-    /// The full key of a key text: with the cache's prefix.
-    pub(crate) fn key(&self, text: &str) -> KeyBuf {
-        let mut key = KeyBuf::with_prefix(&self.prefix, 0);
-        key.literal(text);
-        key
-    }
-
-    /// A key without the cache's prefix.
-    pub(crate) fn bare<'k>(&self, key: &'k Key) -> &'k str {
-        let text = key.as_str();
-        text.strip_prefix(&*self.prefix).unwrap_or(text)
     }
 
     pub(crate) fn open(&self, operation: &'static str) -> Result<()> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::codec::Unreadable;
 use crate::error::Error;
 use crate::guard::{CircuitState, Outage, Refused};
+use crate::middleware::Action;
 use crate::policy::{Fault, Verdict};
 use crate::selector::Selector;
 use crate::store::Notice;
@@ -253,6 +254,15 @@ pub enum Event<'a> {
         /// How it went.
         warmed: &'a Warmed,
     },
+    /// Middleware has left an operation out.
+    LeftOut {
+        /// The key, without the cache's prefix; empty when several were meant.
+        key: &'a str,
+        /// What was to be done.
+        action: Action,
+        /// The middleware.
+        by: &'a str,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -376,6 +386,7 @@ impl fmt::Display for Event<'_> {
                 write!(f, "another process writes `{key}` on its schedule")
             }
             Self::Warmed { function, warmed } => write!(f, "warmed `{function}`: {warmed}"),
+            Self::LeftOut { key, action, by } => write!(f, "{by} left out the {action} of `{key}`"),
             Self::StayedLocal { key, type_name } => {
                 write!(
                     f,

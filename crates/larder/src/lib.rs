@@ -35,6 +35,7 @@
 //! - **Codecs.** [`Codec`] turns values into bytes: formats, compression, signing, encryption. [`Portable`] and [`Wire`] say how a type does it, [`local!`](crate::local) that it stays in this process.
 //! - **Configuration.** [`config`] says what URLs, files and `LARDER_*` variables may say; [`setup_from_file`], [`setup_from_env`].
 //! - **Looking inside.** [`Explain`] says why the next call would hit or miss, [`Stats`] and [`FunctionStats`] count, [`Observer`] is told, [`detect`] collects what was read.
+//! - **Around operations.** [`middleware`] renames keys, leaves operations out, sees how they end.
 //! - **Scopes.** [`scope()`] switches operations off, forces misses or sets context values for one task or thread.
 //! - **Tests.** [`testing`] runs cached functions in virtual time under a seed.
 //!
@@ -80,6 +81,7 @@ mod key;
 mod lease;
 mod lock;
 mod memory;
+pub mod middleware;
 mod ops;
 mod policy;
 mod scope;

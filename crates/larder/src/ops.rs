@@ -15,6 +15,7 @@ use crate::explain::{self, Explain};
 use crate::guard::{Guard, Refused};
 use crate::key::{Key, KeyBuf};
 use crate::lock::locks_of;
+use crate::middleware::{Action, Doing, Intended, Outcome};
 use crate::policy::{IntoSpan, Policy, Span};
 use crate::scope;
 use crate::selector::Selector;
@@ -59,12 +60,41 @@ impl Cache {
     /// [`ErrorKind::WrongType`] when the entry holds another type; [`ErrorKind::Closed`].
     pub async fn get<V: Cacheable + Portable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
         let key = self.full_key(key.as_ref());
+        let Some(mut reading) = self.reading("get", Action::Get, &key)? else {
+            return Ok(None);
+        };
+        let found = self.get_now(key).await;
+        reading.end(Outcome::found(&found));
+        found
+    }
+
+    async fn get_now<V: Cacheable + Portable>(&self, key: KeyBuf) -> Result<Option<V>> {
         let found = self.read::<V>("get", &key)?;
         if found.is_some() {
             return Ok(found);
         }
         let found = self.read_outside::<V>("get", &[key]).await?;
         Ok(found.into_iter().next().flatten())
+    }
+
+    /// Asks the middleware before a read; `None` when it is left out, which is a miss.
+    fn reading(
+        &self,
+        operation: &'static str,
+        action: Action,
+        key: &KeyBuf,
+    ) -> Result<Option<Doing<'_>>> {
+        let inner = &self.inner;
+        inner.open(operation)?;
+        if inner.is_off(Operations::READ) {
+            return Ok(Some(Doing::unseen()));
+        }
+        let reading = inner.begin(|| Intended::key(action, inner.bare(key.as_str())));
+        if reading.is_none() && action == Action::Get {
+            inner.stats.add(Counter::Misses, 1);
+            detected(inner, &DIRECT, key, Source::Missing, None, None);
+        }
+        Ok(reading)
     }
 
     fn read<V: Cacheable>(&self, operation: &'static str, key: &KeyBuf) -> Result<Option<V>> {
@@ -156,9 +186,35 @@ impl Cache {
     ) -> Result<Vec<Option<V>>> {
         let keys = keys.into_iter().map(|key| self.full_key(key.as_ref()));
         let keys: Vec<KeyBuf> = keys.collect();
-        let read = |key: &KeyBuf| self.read::<V>("get_many", key);
-        let mut values = keys.iter().map(read).collect::<Result<Vec<Option<V>>>>()?;
-        let at: Vec<usize> = (0..keys.len()).filter(|at| values[*at].is_none()).collect();
+        let ask = |key| self.reading("get_many", Action::Get, key);
+        let mut readings = keys.iter().map(ask).collect::<Result<Vec<_>>>()?;
+        let is_read: Vec<bool> = readings.iter().map(Option::is_some).collect();
+        let found = self.get_many_now::<V>(keys, &is_read).await;
+        for (at, reading) in readings.iter_mut().enumerate() {
+            let Some(reading) = reading else { continue };
+            let one = found
+                .as_ref()
+                .map(|values| values.get(at).and_then(Option::as_ref));
+            reading.end(Outcome::found(&one));
+        }
+        found
+    }
+
+    /// The values of those keys that are read.
+    async fn get_many_now<V: Cacheable + Portable>(
+        &self,
+        keys: Vec<KeyBuf>,
+        is_read: &[bool],
+    ) -> Result<Vec<Option<V>>> {
+        let read = |(key, is_read): (&KeyBuf, &bool)| match is_read {
+            true => self.read::<V>("get_many", key),
+            false => Ok(None),
+        };
+        let values = keys.iter().zip(is_read).map(read);
+        let mut values = values.collect::<Result<Vec<Option<V>>>>()?;
+        let at: Vec<usize> = (0..keys.len())
+            .filter(|at| is_read[*at] && values[*at].is_none())
+            .collect();
         let missing: Vec<KeyBuf> = at.iter().map(|at| keys[*at].clone()).collect();
         let found = self.read_outside::<V>("get_many", &missing).await?;
         for (at, value) in at.into_iter().zip(found) {
@@ -307,12 +363,22 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`]; what a store says.
     pub async fn exists(&self, key: impl AsRef<str>) -> Result<bool> {
-        self.inner.open("exists")?;
+        let key = self.inner.key(key.as_ref());
+        let Some(mut reading) = self.reading("exists", Action::Exists, &key)? else {
+            return Ok(false);
+        };
+        let exists = self.exists_now(&key).await;
+        reading.end(Outcome::found(
+            &exists.as_ref().map(|exists| exists.then_some(())),
+        ));
+        exists
+    }
+
+    async fn exists_now(&self, key: &KeyBuf) -> Result<bool> {
         if self.inner.is_off(Operations::READ) {
             return Ok(false);
         }
-        let key = self.full_key(key.as_ref());
-        let slot = self.inner.memory.peek(&key);
+        let slot = self.inner.memory.peek(key);
         if slot.is_some_and(|slot| self.inner.is_served(&slot)) {
             return Ok(true);
         }
@@ -348,10 +414,20 @@ impl Cache {
         let Span(ttl) = ttl
             .into_span()
             .map_err(|fault| crate::engine::refused("touch", &key, fault))?;
+        let intended = || Intended::key(Action::Touch, self.inner.bare(key.as_str()));
+        let Some(mut touching) = self.inner.begin(intended) else {
+            return Ok(false);
+        };
+        let touched = self.touch_now(&key, ttl).await;
+        touching.end(Outcome::came_of(&touched, |touched| *touched));
+        touched
+    }
+
+    async fn touch_now(&self, key: &Key, ttl: u64) -> Result<bool> {
         let inner = &self.inner;
         let touch_here = || {
             let now = inner.clock.now();
-            inner.touch(&key, |found| found.with_ttl(ttl, now))
+            inner.touch(key, |found| found.with_ttl(ttl, now))
         };
         let Some(outside) = &inner.outside else {
             return Ok(touch_here());
@@ -359,7 +435,7 @@ impl Cache {
         if inner.is_off(Operations::WRITE) {
             return Ok(false);
         }
-        if inner.touch_outside(outside, &key, ttl).await? {
+        if inner.touch_outside(outside, key, ttl).await? {
             return Ok(true);
         }
         // A copy of what the store has lost must not live longer for it.
@@ -447,15 +523,17 @@ impl Cache {
     pub async fn scan(&self, pattern: impl AsRef<str>) -> Result<Vec<String>> {
         let inner = &self.inner;
         inner.open("scan")?;
-        let pattern = pattern.as_ref();
+        let kept = self.kept_pattern(pattern.as_ref());
         let keys = inner.memory.matching(|key, slot| {
-            key.as_str().starts_with(self.prefix())
-                && larder_syntax::glob::matches(pattern, self.bare(key))
+            key.as_str().starts_with(&*inner.prefix)
+                && larder_syntax::glob::matches(&kept, inner.bare(key.as_str()))
                 && inner.is_alive(slot)
         });
-        let mut keys: Vec<String> = keys.iter().map(|key| self.bare(key).to_owned()).collect();
+        let bare = keys.iter().map(|key| inner.bare(key.as_str()));
+        let mut keys: Vec<String> = bare.map(|key| self.asked(key)).collect();
         if inner.outside.is_some() {
-            keys.extend(inner.scan_outside(self.prefix(), pattern).await?);
+            let outside = inner.scan_outside(&inner.prefix, &kept).await?;
+            keys.extend(outside.iter().map(|key| self.asked(key)));
             keys.sort_unstable();
             keys.dedup();
         }
@@ -467,7 +545,8 @@ impl Cache {
     pub fn len(&self) -> usize {
         let memory = &self.inner.memory;
         if self.is_view() {
-            let is_mine = |key: &Key, _: &Slot| key.as_str().starts_with(self.prefix());
+            let own = self.inner.kept_prefix(self.view());
+            let is_mine = |key: &Key, _: &Slot| key.as_str().starts_with(&own);
             return memory.matching(is_mine).len();
         }
         memory.len()

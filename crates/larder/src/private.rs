@@ -172,7 +172,7 @@ impl KeyBuf {
         Self::with_prefix(cache.prefix(), version)
     }
 
-    /// This key with the prefix of a cache before it.
+    /// The key under which a cache keeps this one: behind its middleware, then behind its prefix.
     ///
     /// After the rendering, because a text that begins at a place known to the compiler is put together in fewer steps.
     #[inline(always)]
@@ -181,16 +181,15 @@ impl KeyBuf {
         if cache.is_bare() {
             self
         } else {
-            prefixed(cache.prefix(), self)
+            kept(cache, self)
         }
     }
 }
 
 #[cold]
 #[inline(never)]
-fn prefixed(prefix: &str, mut key: KeyBuf) -> KeyBuf {
-    key.under(prefix);
-    key
+fn kept(cache: &Cache, key: KeyBuf) -> KeyBuf {
+    cache.kept(key)
 }
 
 /// Drives a future of the direct API on this thread.

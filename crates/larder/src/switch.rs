@@ -52,11 +52,12 @@ impl BitOrAssign for Operations {
     }
 }
 
-/// Which operations of a cache are off, for all tasks and threads; and whether somebody listens, so that a hit looks at one byte for all.
+/// Which operations of a cache are off, for all tasks and threads; and whether somebody listens or stands around them, so that a hit looks at one byte for all.
 #[derive(Debug)]
 pub(crate) struct Switch(AtomicU8);
 
 const OBSERVED: u8 = 0x80;
+const CALLED: u8 = 0x40;
 
 impl Switch {
     pub(crate) fn new(observed: bool) -> Self {
@@ -67,6 +68,19 @@ impl Switch {
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Callbacks are to be told.
+    #[inline]
+    pub(crate) fn is_called(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & CALLED != 0
+    }
+
+    pub(crate) fn set_called(&self, called: bool) {
+        match called {
+            true => self.0.fetch_or(CALLED, Ordering::Relaxed),
+            false => self.0.fetch_and(!CALLED, Ordering::Relaxed),
+        };
     }
 
     pub(crate) fn off(&self) -> Operations {

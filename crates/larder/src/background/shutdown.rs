@@ -126,7 +126,7 @@ impl Shutdown {
 
 fn name(cache: &Cache, schedule: &Schedule) -> String {
     match &schedule.writes {
-        Some(key) => format!("`{}`", cache.inner.bare(key)),
+        Some(key) => format!("`{}`", cache.inner.bare(key.as_str())),
         None => "a reader".to_owned(),
     }
 }

@@ -53,7 +53,7 @@ impl Tenure {
         }
         Some(Self {
             key: key.clone(),
-            name: format!("{}background:{}", inner.prefix, inner.bare(key)),
+            name: format!("{}background:{}", inner.prefix, inner.bare(key.as_str())),
             owner: format!("{:016x}", inner.runtime.random() | 1),
             // Longer than the time from run to run, shorter than the life of what is kept, which is twice that.
             span: (every * 3 / 2).max(SHORTEST),

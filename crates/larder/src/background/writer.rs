@@ -52,7 +52,7 @@ pub fn start(
         .map_err(|fault| refused("start", &text, fault))?;
     let schedule = Schedule::new(Some(text.clone()));
     if !inner.schedules.add(&schedule) {
-        return Err(taken(inner.bare(&text)).at(&text));
+        return Err(taken(inner.bare(text.as_str())).at(&text));
     }
     known(inner);
     let keeper = Keeper {

@@ -15,6 +15,7 @@ use crate::guard::{Here, States};
 use crate::lease::Leases;
 use crate::lock::Locks;
 use crate::memory::{Bound, DEFAULT_ENTRIES, Memory};
+use crate::middleware::{Chain, Middleware};
 use crate::policy::{IntoSpan, Policy, Span};
 use crate::runtime::{Runtime, default_runtime};
 use crate::stats::Counters;
@@ -37,6 +38,7 @@ pub struct Builder {
     weighers: Weighers,
     defaults: Policy,
     observers: Observers,
+    middleware: Chain,
     runtime: Option<Arc<dyn Runtime>>,
     background: usize,
     off: Operations,
@@ -59,6 +61,7 @@ impl Builder {
             weighers: Weighers::default(),
             defaults: Policy::new(),
             observers: Observers::default(),
+            middleware: Chain::default(),
             runtime: None,
             background: 64,
             off: Operations::NONE,
@@ -130,6 +133,12 @@ impl Builder {
     /// Who is told what happens. Hits cost more when somebody listens.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.0.push(Arc::new(observer));
+        self
+    }
+
+    /// What stands around all operations; the first one is the outermost. See [`middleware`](crate::middleware).
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.middleware.add(middleware);
         self
     }
 
@@ -233,11 +242,12 @@ impl Builder {
             _ => self.prefix,
         };
         let runtime = self.runtime.unwrap_or_else(default_runtime);
-        let switch = Switch::new(self.observers.are_any());
+        let switch = Switch::new(self.observers.are_any() || !self.middleware.is_empty());
         switch.turn_off(self.off);
         let cache = Cache::of(Arc::new(Inner {
             name: self.name.into(),
             prefix: prefix.into(),
+            middleware: self.middleware,
             memory: Memory::new(bound)?,
             sweeper: Sweeper::default(),
             tags: Tags::default(),

@@ -35,7 +35,7 @@ impl Cache {
         let full = format!("{}{}", self.prefix(), prefix.as_ref());
         Self {
             inner: Arc::clone(&self.inner),
-            prefix: (!full.is_empty()).then(|| full.into()),
+            prefix: self.inner.names_apart(full.into()),
         }
     }
 
@@ -43,7 +43,7 @@ impl Cache {
     pub(crate) fn of(inner: Arc<Inner>) -> Self {
         let prefix = Arc::clone(&inner.prefix);
         Self {
-            prefix: (!prefix.is_empty()).then_some(prefix),
+            prefix: inner.names_apart(prefix),
             inner,
         }
     }
@@ -54,7 +54,7 @@ impl Cache {
         self.prefix.as_deref().unwrap_or_default()
     }
 
-    /// Whether keys are what callers say, with nothing before it.
+    /// Whether keys are what callers say: nothing before them, and no middleware that may say otherwise.
     #[inline]
     pub(crate) fn is_bare(&self) -> bool {
         self.prefix.is_none()
@@ -67,20 +67,43 @@ impl Cache {
 
     /// The full key of a key text.
     pub(crate) fn full_key(&self, text: &str) -> KeyBuf {
+        if !self.inner.middleware.is_empty() {
+            return self.inner.key(&format!("{}{text}", self.view()));
+        }
         let mut key = KeyBuf::with_prefix(self.prefix(), 0);
         key.literal(text);
         key
     }
 
-    /// A key as callers of this handle write it.
-    pub(crate) fn bare<'k>(&self, key: &'k Key) -> &'k str {
-        let text = key.as_str();
-        text.strip_prefix(self.prefix()).unwrap_or(text)
+    /// [`full_key`](Self::full_key) of a key that an attribute has rendered.
+    pub(crate) fn kept(&self, mut key: KeyBuf) -> KeyBuf {
+        if !self.inner.middleware.is_empty() {
+            return self.full_key(key.as_str());
+        }
+        key.under(self.prefix());
+        key
+    }
+
+    /// The view's own prefix; empty for a whole cache.
+    pub(crate) fn view(&self) -> &str {
+        &self.prefix()[self.inner.prefix.len()..]
+    }
+
+    /// The pattern that a pattern of this handle's callers comes to, as keys are kept.
+    pub(crate) fn kept_pattern(&self, pattern: &str) -> String {
+        let pattern = literally(self.view()) + pattern;
+        self.inner.middleware.pattern(&pattern).into_owned()
+    }
+
+    /// A key, kept without the cache's prefix, as callers of this handle write it.
+    pub(crate) fn asked(&self, bare: &str) -> String {
+        let key = self.inner.middleware.original(bare);
+        key.strip_prefix(self.view()).unwrap_or(&key).to_owned()
     }
 
     /// What a selector means to the whole cache.
     pub(crate) fn meant(&self, selector: Selector) -> Selector {
-        let view = self.prefix()[self.inner.prefix.len()..].to_owned();
+        let view = self.view().to_owned();
         if view.is_empty() {
             return selector;
         }

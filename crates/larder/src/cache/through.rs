@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::key::{Key, KeyBuf};
 use crate::lease::{Lease, Writing};
+use crate::middleware::{Action, Doing, Intended, Outcome};
 use crate::runtime::Timestamp;
 use crate::selector::Selector;
 use crate::stats::Counter;
@@ -322,13 +323,23 @@ impl Inner {
 
     /// [`remove_through`](Self::remove_through) by rendered key, told as an invalidation.
     pub(crate) async fn forget_key(&self, key: &KeyBuf) -> Result<bool> {
+        let intended = || Intended::key(Action::Delete, self.bare(key.as_str()));
+        let Some(mut deleting) = self.begin(intended) else {
+            return Ok(false);
+        };
+        let removed = self.forget_key_now(key).await;
+        deleting.end(Outcome::came_of(&removed, |removed| *removed));
+        removed
+    }
+
+    async fn forget_key_now(&self, key: &KeyBuf) -> Result<bool> {
         if self.outside.is_none() || self.is_off(Operations::REMOVE) {
             return Ok(self.remove_key(key));
         }
         let key = key.to_key();
         let removed = self.remove_through(&key).await;
         if self.observers.are_any() {
-            let selector = &Selector::Keys(vec![Key::from(self.bare(&key))]);
+            let selector = &Selector::Keys(vec![Key::from(&*self.original(key.as_str()))]);
             self.tell(|| Event::Invalidated { selector });
         }
         removed
@@ -339,6 +350,43 @@ impl Inner {
     /// # Errors
     /// What the store says; memory has forgotten them all the same.
     pub(crate) async fn forget(&self, selector: &Selector) -> Result<usize> {
+        if self.middleware.is_empty() {
+            return self.forget_now(selector).await;
+        }
+        if let Selector::Keys(keys) = selector {
+            return self.forget_keys(keys).await;
+        }
+        let Some(mut removing) = self.begin(|| Intended::selected(selector)) else {
+            return Ok(0);
+        };
+        let removed = self.forget_now(selector).await;
+        // Nobody counts the entries under a tag.
+        let is_uncounted = matches!(selector, Selector::Tags(_));
+        removing.end(Outcome::came_of(&removed, |count| {
+            is_uncounted || *count > 0
+        }));
+        removed
+    }
+
+    /// Several keys are one operation each to the middleware, and one together to the store.
+    async fn forget_keys(&self, keys: &[Key]) -> Result<usize> {
+        let begin = |key: &Key| {
+            let full = self.key(key.as_str());
+            let intended = || Intended::key(Action::Delete, self.bare(full.as_str()));
+            Some((key.clone(), self.begin(intended)?))
+        };
+        let (keys, deleting): (Vec<Key>, Vec<Doing<'_>>) = keys.iter().filter_map(begin).unzip();
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let removed = self.forget_now(&Selector::Keys(keys)).await;
+        for mut deleting in deleting {
+            deleting.end(Outcome::came_of(&removed, |removed| *removed > 0));
+        }
+        removed
+    }
+
+    async fn forget_now(&self, selector: &Selector) -> Result<usize> {
         let here = self.remove_selected(selector);
         let Some(outside) = &self.outside else {
             return Ok(here);
@@ -375,11 +423,11 @@ impl Inner {
                 store.forget_tags(&tags).await.map(|()| 0)
             }
             Selector::Prefix(prefix) => {
-                let full = format!("{}{prefix}", self.prefix);
+                let full = self.kept_prefix(prefix);
                 store.remove(&Removal::Prefix(&full)).await
             }
             Selector::Pattern(pattern) => {
-                let prefix = &*self.prefix;
+                let (prefix, pattern) = (&*self.prefix, &*self.middleware.pattern(pattern));
                 store.remove(&Removal::Pattern { prefix, pattern }).await
             }
             Selector::All => store.remove(&Removal::Prefix(&self.prefix)).await,

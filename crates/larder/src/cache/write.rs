@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::key::{Key, KeyBuf};
 use crate::lease::{Lease, Locked};
 use crate::memory::{Bound, Pushed};
+use crate::middleware::{Action, Doing, Intended, Outcome};
 use crate::policy::Verdict;
 use crate::selector::Selector;
 use crate::stats::Counter;
@@ -45,6 +46,12 @@ pub(crate) enum Filled {
     LeftOut,
 }
 
+impl From<Filled> for Outcome {
+    fn from(filled: Filled) -> Self {
+        Self::of(filled == Filled::Stored)
+    }
+}
+
 impl Inner {
     /// A slot for a value, weighed and stamped.
     pub(crate) fn slot(
@@ -62,8 +69,13 @@ impl Inner {
         if !matches!(self.memory.bound, Bound::Weight { .. }) {
             return 0;
         }
-        if terms.policy.weight > 0 {
-            return terms.policy.weight;
+        self.weight_of(key, value, size, terms.policy.weight)
+    }
+
+    /// What an entry weighs whose policy says `said`.
+    fn weight_of(&self, key: &Key, value: &Value, size: usize, said: u32) -> u32 {
+        if said > 0 {
+            return said;
         }
         let by_type = match value {
             Value::Shared(any) => {
@@ -77,6 +89,21 @@ impl Inner {
         by_type
             .unwrap_or_else(|| u32::try_from(own).unwrap_or(u32::MAX))
             .max(1)
+    }
+
+    /// Asks the middleware whether a value of this size is written; `None` when it is left out.
+    pub(crate) fn begin_set(
+        &self,
+        key: &Key,
+        path: &'static str,
+        (value, size): (&Value, usize),
+        said: u32,
+    ) -> Option<Doing<'_>> {
+        self.begin(|| {
+            let weight = self.weight_of(key, value, size, said);
+            let intended = Intended::key(Action::Set, self.bare(key.as_str()));
+            intended.by(path).weighing(weight)
+        })
     }
 
     /// Whether an entry is still kept, be it only for a failing source.
@@ -100,7 +127,7 @@ impl Inner {
         let key = key.to_key();
         let removed = self.remove(&key);
         if self.observers.are_any() {
-            let selector = &Selector::Keys(vec![Key::from(self.bare(&key))]);
+            let selector = &Selector::Keys(vec![Key::from(&*self.original(key.as_str()))]);
             self.tell(|| Event::Invalidated { selector });
         }
         removed
@@ -308,13 +335,16 @@ impl Inner {
                 0
             }
             Selector::Prefix(prefix) => {
-                let full = format!("{}{prefix}", self.prefix);
+                let full = self.kept_prefix(prefix);
                 self.remove_matching(|key| key.as_str().starts_with(&full))
             }
-            Selector::Pattern(pattern) => self.remove_matching(|key| {
-                key.as_str().starts_with(&*self.prefix)
-                    && larder_syntax::glob::matches(pattern, self.bare(key))
-            }),
+            Selector::Pattern(pattern) => {
+                let pattern = self.middleware.pattern(pattern);
+                self.remove_matching(|key| {
+                    key.as_str().starts_with(&*self.prefix)
+                        && larder_syntax::glob::matches(&pattern, self.bare(key.as_str()))
+                })
+            }
             Selector::All => self.remove_all(),
         }
     }

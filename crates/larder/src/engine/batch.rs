@@ -5,8 +5,11 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::failure::Cause;
 use super::follow::{Followed, deadline};
+use super::hit::{count, look};
 use super::lead::{Asked, Call, Kept, Made};
 use super::timed::Limit;
 use super::{AsResult, Cacheable, Hit, LOADING, Lead, Planned, Share, Ticket, hit};
@@ -16,9 +19,11 @@ use crate::error::{Error, Result};
 use crate::flight::{Flight, Landing, Led, moment};
 use crate::key::Key;
 use crate::lease::Joined;
+use crate::middleware::{Action, Doing, Intended, Outcome};
 use crate::policy::Verdict;
 use crate::runtime::Timestamp;
 use crate::scope;
+use crate::stats::Counter;
 use crate::store::Ask;
 use crate::switch::Operations;
 
@@ -28,6 +33,8 @@ pub(crate) struct Batch<'a> {
     cache: &'a Cache,
     plan: Planned,
     until: Timestamp,
+    /// The reads that middleware was asked about and that have not ended; `None` for those that it has left out.
+    reading: Mutex<HashMap<String, Option<Doing<'a>>>>,
 }
 
 /// Which of the missing keys this call loads, and for which it waits.
@@ -64,6 +71,7 @@ impl<'a> Batch<'a> {
             cache,
             until: deadline(inner, plan.policy.wait).min(deadline(inner, plan.policy.hard_timeout)),
             plan,
+            reading: Mutex::default(),
         }
     }
 
@@ -80,9 +88,13 @@ impl<'a> Batch<'a> {
             if !seen.insert(key.clone()) {
                 continue;
             }
-            match hit::<AsResult, Result<V>>(self.cache, &LOADING, &self.cache.full_key(&key)) {
-                Hit::Value(Ok(value)) => drop(found.insert(key, value)),
+            match self.hit::<V>(&key) {
+                Hit::Value(Ok(value)) => {
+                    self.ended(&key, Outcome::Hit);
+                    found.insert(key, value);
+                }
                 Hit::Refresh(Ok(value), ticket) => {
+                    self.ended(&key, Outcome::Hit);
                     found.insert(key.clone(), value);
                     leads.push(Leading {
                         key,
@@ -97,6 +109,55 @@ impl<'a> Batch<'a> {
         (missing, Leads { leads, began })
     }
 
+    fn hit<V: Cacheable>(&self, key: &str) -> Hit<Result<V>> {
+        let full = self.inner.key(key);
+        if self.inner.middleware.is_empty() || self.inner.is_off(Operations::READ) {
+            return hit::<AsResult, Result<V>>(self.cache, &LOADING, &full);
+        }
+        let intended = || Intended::key(Action::Get, self.inner.bare(full.as_str()));
+        let reading = self.inner.begin(intended);
+        let is_read = reading.is_some();
+        self.reading.lock().insert(key.to_owned(), reading);
+        match is_read {
+            true => look::<AsResult, Result<V>>(self.cache, &LOADING, full),
+            false => {
+                count(self.inner, &LOADING, Counter::Misses);
+                Hit::Miss
+            }
+        }
+    }
+
+    /// Tells the middleware how the read of a key ended; once, the first time.
+    fn ended(&self, key: &str, outcome: Outcome) {
+        let reading = self.reading.lock().get_mut(key).and_then(Option::take);
+        if let Some(mut reading) = reading {
+            reading.end(outcome);
+            // It has been read, and is not one that was left out.
+            self.reading
+                .lock()
+                .insert(key.to_owned(), Some(Doing::unseen()));
+        }
+    }
+
+    /// Whether a key is not read: reading is off, or it was left out.
+    fn is_unread(&self, key: &str) -> bool {
+        self.inner.is_off(Operations::READ) || matches!(self.reading.lock().get(key), Some(None))
+    }
+
+    /// Tells the middleware of the loads that are about to begin.
+    pub(crate) fn loading(&self, leads: &Leads) -> Vec<Doing<'_>> {
+        if self.inner.middleware.is_empty() {
+            return Vec::new();
+        }
+        let begin = |leading: &Leading| {
+            self.ended(&leading.key, Outcome::Miss);
+            let full = self.inner.key(&leading.key);
+            let intended = || Intended::key(Action::Load, self.inner.bare(full.as_str()));
+            self.inner.begin(intended).unwrap_or(Doing::unseen())
+        };
+        leads.leads.iter().map(begin).collect()
+    }
+
     /// Leads the keys that nobody loads.
     pub(crate) fn join<V: Cacheable>(
         &self,
@@ -109,7 +170,8 @@ impl<'a> Batch<'a> {
             let call = self.call(key);
             let seen = self.inner.tags.epoch();
             let leases = &self.inner.leases;
-            let joined = if self.inner.is_off(Operations::READ) {
+            let is_unread = self.is_unread(key);
+            let joined = if is_unread {
                 leases.lead_alone(&call.key, seen)
             } else {
                 leases.join(&call.key, seen, |flight| call.may_join(flight))
@@ -117,8 +179,15 @@ impl<'a> Batch<'a> {
             match joined {
                 Joined::Lead(lease, flight) => {
                     let mut lead = Lead::new(self.inner, lease, flight);
-                    match call.filled_meanwhile::<AsResult, Result<V>>(&mut lead) {
-                        Some(Ok(value)) => drop(found.insert(key.clone(), value)),
+                    let filled = match is_unread {
+                        true => None,
+                        false => call.filled_meanwhile::<AsResult, Result<V>>(&mut lead),
+                    };
+                    match filled {
+                        Some(Ok(value)) => {
+                            self.ended(key, Outcome::Hit);
+                            found.insert(key.clone(), value);
+                        }
                         _ => {
                             let kept = call.kept_before(&lead, self.inner.clock.now());
                             leads.push(Leading {
@@ -161,7 +230,7 @@ impl<'a> Batch<'a> {
         // What is only reloaded has been taken already: of the store it needs the lease.
         let ask = |leading: &Leading| match found.contains_key(&leading.key) {
             true => Ask::EntryAndLease,
-            false if self.inner.is_off(Operations::READ) => Ask::EntryAndLease,
+            false if self.is_unread(&leading.key) => Ask::EntryAndLease,
             false => Ask::EntryOrLease,
         };
         let asks: Vec<Ask> = leads.iter().map(ask).collect();
@@ -184,6 +253,7 @@ impl<'a> Batch<'a> {
                     let reload = (verdict == Verdict::Refresh)
                         .then(|| Ticket::take_unseen(self.cache, &LOADING, &call.buf))
                         .flatten();
+                    self.ended(&leading.key, Outcome::Hit);
                     found.insert(leading.key.clone(), value);
                     left.extend(reload.map(|ticket| Leading {
                         key: leading.key,
@@ -277,17 +347,18 @@ impl<'a> Batch<'a> {
         }
         let asked = Asked::now(self.inner);
         let reached = self.fill_outside(&filled).await;
-        for ((call, mut lead, made), reached) in filled.into_iter().zip(reached) {
+        for ((call, mut lead, mut made), reached) in filled.into_iter().zip(reached) {
             if made.is_settled_by(reached) {
                 lead.asked = asked;
             }
-            call.keep_in_memory(&lead, &made, reached);
+            let filled = call.keep_in_memory(&lead, &made, reached);
+            made.storing.end(filled.into());
             call.land(&mut lead, made);
             call.detected(Source::Loaded, None);
         }
     }
 
-    async fn fill_outside(&self, filled: &[(Call<'_>, Lead, Made)]) -> Vec<Reached> {
+    async fn fill_outside(&self, filled: &[(Call<'_>, Lead, Made<'_>)]) -> Vec<Reached> {
         let mut reached = vec![Reached::Not; filled.len()];
         let Some(outside) = self.inner.outside_for(&self.plan.wire) else {
             return reached;
@@ -374,7 +445,10 @@ impl<'a> Batch<'a> {
                 .follow::<AsResult, Result<V>>(&flight, self.until, (seen, began), share)
                 .await
             {
-                Followed::Answer(answer) => drop(found.insert(key, answer?)),
+                Followed::Answer(answer) => {
+                    self.ended(&key, Outcome::Miss);
+                    found.insert(key, answer?);
+                }
                 Followed::Again => again.push(key),
                 late @ (Followed::Late | Followed::Alone | Followed::Past) => {
                     if matches!(late, Followed::Late) {

@@ -8,11 +8,12 @@ use super::background::{Behind, Mode};
 use super::errand::{Apart, Attached, Owned};
 use super::failure::Cause;
 use super::follow::{Followed, deadline, within};
+use super::hit::{count, look};
 use super::lead::{Call, Keep};
 use super::plan::Errors;
 use super::reach::Seen;
 use super::timed::{Limit, Limits};
-use super::{Cacheable, Lead, Plan, Settle, Shape, Site, Ticket};
+use super::{Cacheable, Hit, Lead, Plan, Settle, Shape, Site, Ticket};
 use crate::cache::Cache;
 use crate::detect::Source;
 use crate::entry::Slot;
@@ -20,6 +21,7 @@ use crate::event::Event;
 use crate::flight::{Flight, Landing, moment};
 use crate::key::KeyBuf;
 use crate::lease::Joined;
+use crate::middleware::{Action, Doing, Intended, Outcome};
 use crate::policy::Verdict;
 use crate::runtime::{Timestamp, block_on};
 use crate::scope;
@@ -104,6 +106,17 @@ where
     if inner.is_off(Operations::READ | Operations::WRITE) {
         return load().await;
     }
+    let reading = match mode {
+        Mode::Foreground => match reading::<S, R>(cache, site, &key) {
+            Reading::Answer(output) => return output,
+            Reading::Refresh(output, ticket) => {
+                apart.reload(ticket);
+                return output;
+            }
+            Reading::Left(reading) => reading,
+        },
+        _ => None,
+    };
     let mut plan = Plan::new();
     prepare(&mut plan);
     let errors = plan.errors;
@@ -118,14 +131,17 @@ where
     };
     let limits = call.limits();
     match mode {
-        Mode::Foreground if inner.is_off(Operations::READ) => {
-            call.alone_in_time::<S, R, _, _, _>(limits, errors, load, settle)
-                .await
-        }
-        Mode::Foreground => {
-            call.foreground::<S, R, _, _, _, _>(limits, errors, (load, settle, apart))
-                .await
-        }
+        Mode::Foreground => match reading {
+            None => {
+                call.alone_in_time::<S, R, _, _, _>(limits, errors, load, settle)
+                    .await
+            }
+            Some(reading) => {
+                let how = (load, settle, apart);
+                call.foreground::<S, R, _, _, _, _>(limits, errors, how, reading)
+                    .await
+            }
+        },
         Mode::Background(behind) => {
             let limit = call.plan.policy.load_limit;
             let Behind {
@@ -169,6 +185,46 @@ where
                 .await
         }
         Mode::Put => call.alone::<S, R, _, _, _>(Keep::Put, load, settle).await,
+    }
+}
+
+/// What middleware and memory say to a call that missed.
+enum Reading<'a, R> {
+    Answer(R),
+    Refresh(R, Ticket),
+    /// Read on; or `None`: reading is off, or was left out.
+    Left(Option<Doing<'a>>),
+}
+
+/// Asks the middleware before a call reads, and then memory, which the hit has left to this.
+fn reading<'a, S, R>(cache: &'a Cache, site: &'static Site, key: &KeyBuf) -> Reading<'a, R>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    let inner = &cache.inner;
+    if inner.is_off(Operations::READ) {
+        return Reading::Left(None);
+    }
+    if inner.middleware.is_empty() {
+        return Reading::Left(Some(Doing::unseen()));
+    }
+    let intended = || Intended::key(Action::Get, inner.bare(key.as_str())).by(site.path);
+    let Some(mut reading) = inner.begin(intended) else {
+        count(inner, site, Counter::Misses);
+        return Reading::Left(None);
+    };
+    match look::<S, R>(cache, site, key.clone()) {
+        Hit::Value(output) => {
+            reading.end(Outcome::Hit);
+            Reading::Answer(output)
+        }
+        Hit::Refresh(output, ticket) => {
+            reading.end(Outcome::Hit);
+            Reading::Refresh(output, ticket)
+        }
+        Hit::Miss => Reading::Left(Some(reading)),
     }
 }
 
@@ -262,6 +318,7 @@ impl Call<'_> {
         mut limits: Limits,
         errors: Errors<S::Error>,
         (load, settle, apart): (L, T, A),
+        mut reading: Doing<'_>,
     ) -> R
     where
         A: Apart<R>,
@@ -285,18 +342,24 @@ impl Call<'_> {
                 Joined::Lead(lease, flight) => {
                     let mut lead = Lead::new(self.inner, lease, flight);
                     if let Some(output) = self.filled_meanwhile::<S, R>(&mut lead) {
+                        reading.end(Outcome::Hit);
                         return output;
                     }
                     if let Some(outside) = self.outside() {
                         // Apart from this future, which would be as large for those who have no store.
                         match Box::pin(self.look_outside::<S, R>(outside, &mut lead)).await {
-                            Seen::Answer(output) => return output,
+                            Seen::Answer(output) => {
+                                reading.end(Outcome::Hit);
+                                return output;
+                            }
                             Seen::Refresh(output, ticket) => {
+                                reading.end(Outcome::Hit);
                                 apart.reload(ticket);
                                 return output;
                             }
                             Seen::Failed(error) => {
                                 if let Some(strict) = strict {
+                                    reading.end(Outcome::Failed);
                                     let error = strict(error);
                                     // Who waits would wait as long for the same.
                                     if let Some(share) = share {
@@ -308,6 +371,7 @@ impl Call<'_> {
                             Seen::Nothing => {}
                         }
                     }
+                    reading.end(Outcome::Miss);
                     let how = (load, settle, apart);
                     return self
                         .lead_if_in_time::<S, R, _, _, _, _>(lead, limits, errors, how)
@@ -319,7 +383,10 @@ impl Call<'_> {
                         .follow::<S, R>(&flight, until, (seen, began), share)
                         .await
                     {
-                        Followed::Answer(output) => return output,
+                        Followed::Answer(output) => {
+                            reading.end(Outcome::Miss);
+                            return output;
+                        }
                         Followed::Again => {}
                         Followed::Late => match limit {
                             None => {
@@ -327,20 +394,28 @@ impl Call<'_> {
                                 break;
                             }
                             Some(limit) => match self.late_follower::<S, R>(limit, errors) {
-                                Some(output) => return output,
+                                Some(output) => {
+                                    reading.end(Outcome::Miss);
+                                    return output;
+                                }
                                 None => limits = limits.without(limit),
                             },
                         },
                         Followed::Alone => break,
-                        Followed::Past => return load().await,
+                        Followed::Past => {
+                            reading.end(Outcome::Miss);
+                            return load().await;
+                        }
                     }
                 }
             }
         }
         // What was written while this call waited is no stand-in for a failure: its own time counts.
         if let Some((_, value)) = self.present::<S::Value>() {
+            reading.end(Outcome::Hit);
             return S::value(value);
         }
+        reading.end(Outcome::Miss);
         // Whoever waited too long would rather have what is kept than add to the load of a slow source.
         if let Some(value) = self
             .kept()

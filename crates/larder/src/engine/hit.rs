@@ -73,6 +73,20 @@ where
     S::Value: Cacheable,
     S::Error: 'static,
 {
+    // Middleware is asked first, and sees the read of an entry as one operation wherever the entry is: so the fill looks here too.
+    if !cache.inner.middleware.is_empty() && !std::ptr::eq(site, &raw const DIRECT) {
+        return Hit::Miss;
+    }
+    look::<S, R>(cache, site, key)
+}
+
+/// [`hit`] with everything that can stand in its way but middleware.
+pub(super) fn look<S, R>(cache: &Cache, site: &'static Site, key: KeyBuf) -> Hit<R>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
     let inner = &cache.inner;
     if inner.is_off(Operations::READ) {
         return missed(inner, site, &key);

@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::flight::{Flight, Landing, Led, moment};
 use crate::key::{Key, KeyBuf};
 use crate::lease::Lease;
+use crate::middleware::{Action, Doing, Intended, Outcome};
 use crate::policy::{Fault, Policy, Verdict};
 use crate::runtime::{Timestamp, nanos};
 use crate::stats::Counter;
@@ -62,7 +63,7 @@ pub(crate) struct Asked {
     pub(crate) at: Timestamp,
 }
 
-impl Made {
+impl Made<'_> {
     /// Whether a store that keeps it knows that nobody has invalidated it: of tags only a reader will see.
     pub(super) fn is_settled_by(&self, reached: Reached) -> bool {
         reached == Reached::Stored && self.tags.is_empty()
@@ -168,10 +169,12 @@ pub(super) struct Call<'a> {
 pub(super) type Kept = (Verdict, Slot);
 
 /// What a load came to, before it is kept and told.
-pub(super) struct Made {
+pub(super) struct Made<'a> {
     pub(super) shared: Option<(Kind, Value)>,
     /// The entry, if one is to be kept.
     pub(super) slot: Option<Slot>,
+    /// Its writing, as middleware sees it.
+    pub(super) storing: Doing<'a>,
     tags: Arc<[Key]>,
 }
 
@@ -184,7 +187,7 @@ pub(super) enum Keep {
     Put,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     pub(super) fn count(&self, counter: Counter, n: u64) {
         self.inner.stats.add(counter, n);
         if self.is_function() {
@@ -233,15 +236,19 @@ impl Call<'_> {
         let began = lead.asked.at;
         let kept = self.kept_before(&lead, began);
         let flight = Arc::clone(&lead.flight);
+        let mut loading = self.loading();
         let output = Led::new(&[&flight], async move { load().await })
             .run()
             .await;
         let cause = Cause::of_what_came_back();
         let took = self.took(began);
-        match S::split(output) {
+        let split = S::split(output);
+        loading.end(Outcome::came_of(&split, |_| true));
+        match split {
             Ok(value) => {
-                let made = self.make::<S, R>(&lead, &value, took, settle);
-                self.keep(&mut lead, &made).await;
+                let mut made = self.make::<S, R>(&lead, &value, took, settle);
+                let filled = self.keep(&mut lead, &made).await;
+                made.storing.end(filled.into());
                 self.land(&mut lead, made);
                 self.detected(Source::Loaded, None);
                 S::value(value)
@@ -264,17 +271,20 @@ impl Call<'_> {
         self.ready_outside(&mut lead).await;
         lead.asked = Asked::now(self.inner);
         let began = lead.asked.at;
+        let mut loading = self.loading();
         let output = Led::new(&[], async move { load().await }).run().await;
         let cause = Cause::of_what_came_back();
         let took = self.took(began);
         let split = S::split(output);
+        loading.end(Outcome::came_of(&split, |_| true));
         match split.as_ref() {
             Ok(value) => {
-                let made = self.make::<S, R>(&lead, value, took, settle);
-                match keep {
+                let mut made = self.make::<S, R>(&lead, value, took, settle);
+                let filled = match keep {
                     Keep::Put => Box::pin(self.put_made(&lead, &made)).await,
                     Keep::Load => self.keep(&mut lead, &made).await,
-                }
+                };
+                made.storing.end(filled.into());
             }
             Err(_) if cause == Cause::Refusal => {}
             Err(error) => {
@@ -292,6 +302,13 @@ impl Call<'_> {
                 S::error(error)
             }
         }
+    }
+
+    /// Tells the middleware that the source is about to be called.
+    pub(super) fn loading(&self) -> Doing<'_> {
+        let (key, path) = (self.key.as_str(), self.site.path);
+        let intended = || Intended::key(Action::Load, self.inner.bare(key)).by(path);
+        self.inner.begin(intended).unwrap_or(Doing::unseen())
     }
 
     fn took(&self, began: Timestamp) -> Duration {
@@ -331,7 +348,7 @@ impl Call<'_> {
         value: &S::Value,
         took: Duration,
         settle: impl FnOnce(&mut Settle<'_, S::Value, S::Error>),
-    ) -> Made
+    ) -> Made<'a>
     where
         S: Shape<R>,
         S::Value: Cacheable,
@@ -345,23 +362,30 @@ impl Call<'_> {
             None if followed => Some(S::keep(value)),
             None => None,
         };
-        let slot = match (terms, shared.clone()) {
-            (Some(terms), Some(shared)) => {
-                let size = size_of::<S::Value>();
-                Some(self.inner.slot(&self.key, shared, size, terms))
-            }
-            _ => None,
+        let (slot, storing) = match (terms, shared.clone()) {
+            (Some(terms), Some(shared)) => self.slot(shared, size_of::<S::Value>(), terms),
+            _ => (None, Doing::unseen()),
         };
         Made {
             shared,
             slot,
+            storing,
             // Also when nothing is stored: they decide whether those who wait may have the value.
             tags: self.tags(&settled).into(),
         }
     }
 
+    /// The entry of a value, unless middleware leaves it out.
+    fn slot(&self, value: (Kind, Value), size: usize, terms: Terms) -> (Option<Slot>, Doing<'a>) {
+        let (inner, said) = (self.inner, terms.policy.weight);
+        match inner.begin_set(&self.key, self.site.path, (&value.1, size), said) {
+            Some(storing) => (Some(inner.slot(&self.key, value, size, terms)), storing),
+            None => (None, Doing::unseen()),
+        }
+    }
+
     /// Tells those who wait.
-    pub(super) fn land(&self, lead: &mut Lead, made: Made) {
+    pub(super) fn land(&self, lead: &mut Lead, made: Made<'_>) {
         let as_of = lead.lease.as_of;
         // Another process may have invalidated it since, and who joined may have begun after that. Without a lease nobody could have said so: then
         // sharing the load is worth more.
@@ -427,10 +451,13 @@ impl Call<'_> {
         let (settled, failure) =
             settled::<S::Value, S::Error>(Err(error), took, settle, |_| unreachable!());
         if let (Some(terms), Some(failure)) = (self.terms(&settled, lease, took), failure) {
-            let size = size_of::<S::Error>();
-            let slot = self.inner.slot(&self.key, failure, size, terms);
+            let (slot, mut storing) = self.slot(failure, size_of::<S::Error>(), terms);
+            let Some(slot) = slot else {
+                return;
+            };
             let filled = self.inner.fill(lease, When::Absent, slot);
             self.filled(filled);
+            storing.end(filled.into());
         }
     }
 

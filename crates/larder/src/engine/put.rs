@@ -9,6 +9,7 @@ use crate::codec::Wire;
 use crate::entry::{Kind, Slot, Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyBuf};
+use crate::middleware::Outcome;
 use crate::policy::{Fault, Policy};
 use crate::stats::Counter;
 
@@ -67,7 +68,23 @@ pub(crate) async fn store(
     inner: &Arc<Inner>,
     storing: Storing<'_>,
     tags: Vec<Key>,
-    value: ((Kind, Value), usize),
+    value: Measured,
+) -> Result<bool> {
+    let key = storing.key;
+    let said = storing.policy.weight;
+    let Some(mut writing) = inner.begin_set(key, "", (&value.0.1, value.1), said) else {
+        return Ok(false);
+    };
+    let written = store_now(inner, storing, tags, value).await;
+    writing.end(Outcome::came_of(&written, |written| *written));
+    written
+}
+
+async fn store_now(
+    inner: &Arc<Inner>,
+    storing: Storing<'_>,
+    tags: Vec<Key>,
+    value: Measured,
 ) -> Result<bool> {
     let Storing {
         operation,
@@ -108,6 +125,7 @@ pub(crate) async fn store_many(
     entries: Vec<(Key, Measured)>,
 ) -> Result<usize> {
     let mut slots = Vec::with_capacity(entries.len());
+    let mut writings = Vec::new();
     for (key, value) in entries {
         let storing = Storing {
             operation: "set_many",
@@ -116,9 +134,21 @@ pub(crate) async fn store_many(
             policy,
             wire,
         };
+        let Some(writing) = inner.begin_set(&key, "", (&value.0.1, value.1), policy.weight) else {
+            continue;
+        };
+        writings.push(writing);
         let slot = slot(inner, storing, tags.to_vec(), value)?;
         slots.push((key, slot));
     }
+    let written = store_slots(inner, wire, slots).await;
+    for mut writing in writings {
+        writing.end(Outcome::came_of(&written, |count| *count > 0));
+    }
+    written
+}
+
+async fn store_slots(inner: &Arc<Inner>, wire: &Wire, slots: Vec<(Key, Slot)>) -> Result<usize> {
     if let Some(outside) = inner.outside_for(wire) {
         let written = inner.write_many_through(outside, wire, slots).await;
         return written.map_err(|error| {

@@ -154,7 +154,7 @@ impl Call<'_> {
     }
 
     /// Keeps what a load has made: in the store under its lease, then in memory.
-    pub(super) async fn keep(&self, lead: &mut Lead, made: &Made) {
+    pub(super) async fn keep(&self, lead: &mut Lead, made: &Made<'_>) -> Filled {
         let (Some(outside), Some(slot)) = (self.outside(), &made.slot) else {
             return self.keep_in_memory(lead, made, Reached::Not);
         };
@@ -171,15 +171,15 @@ impl Call<'_> {
             }
             None => Reached::Not,
         };
-        self.keep_in_memory(lead, made, reached);
+        self.keep_in_memory(lead, made, reached)
     }
 
     /// Keeps what a `#[cache_put]` has computed; what was not to be kept leaves nothing behind.
-    pub(super) async fn put_made(&self, lead: &Lead, made: &Made) {
+    pub(super) async fn put_made(&self, lead: &Lead, made: &Made<'_>) -> Filled {
         let filled = match (&made.slot, self.outside()) {
             (None, _) => {
                 drop(self.inner.remove_through(&self.key).await);
-                return;
+                return Filled::LeftOut;
             }
             (Some(slot), Some(outside)) => {
                 let through = Through {
@@ -195,23 +195,21 @@ impl Call<'_> {
             (Some(slot), None) => self.inner.fill_put(&lead.lease, slot.clone()),
         };
         self.filled(filled);
+        filled
     }
 
     /// What memory keeps of a load, once the store has it or has refused it.
-    pub(super) fn keep_in_memory(&self, lead: &Lead, made: &Made, reached: Reached) {
+    pub(super) fn keep_in_memory(&self, lead: &Lead, made: &Made<'_>, reached: Reached) -> Filled {
         let Some(slot) = &made.slot else {
-            return;
+            return Filled::LeftOut;
         };
         let outside = self.outside();
-        match (reached, outside) {
+        let filled = match (reached, outside) {
             (Reached::Superseded, _) => {
                 self.inner.superseded(&self.key);
-                self.filled(Filled::Superseded);
+                Filled::Superseded
             }
-            (_, None) => {
-                let filled = self.inner.fill(&lead.lease, When::Always, slot.clone());
-                self.filled(filled);
-            }
+            (_, None) => self.inner.fill(&lead.lease, When::Always, slot.clone()),
             (_, Some(outside)) => {
                 let copy = self.inner.promoted(outside, slot, lead.asked.at);
                 outside.anew(&self.key);
@@ -221,7 +219,7 @@ impl Call<'_> {
                 // Without the store a copy is all there is; with it, it may be left out: the store may have told of this very change.
                 let is_due = copy.is_some();
                 let kept = copy.is_some_and(|copy| self.inner.fill_copy(&lead.lease, copy));
-                let filled = match (kept, reached) {
+                match (kept, reached) {
                     (true, _) => Filled::Stored,
                     (false, Reached::Stored) => {
                         self.inner.gives_way(&lead.lease);
@@ -233,9 +231,10 @@ impl Call<'_> {
                         Filled::Superseded
                     }
                     (false, _) => Filled::LeftOut,
-                };
-                self.filled(filled);
+                }
             }
-        }
+        };
+        self.filled(filled);
+        filled
     }
 }

@@ -8,6 +8,7 @@ use crate::engine::refused;
 use crate::entry::{Slot, Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
+use crate::middleware::{Action, Intended, Outcome};
 use crate::policy::{Fault, Policy};
 use crate::runtime::{BoxFuture, block_on};
 use crate::switch::Operations;
@@ -57,7 +58,7 @@ impl<'a> Increment<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::WrongType`] when the entry is no `i64`, [`ErrorKind::InvalidPolicy`] for a bad or a missing ttl on the first
-    /// increment or when the sum is out of range, [`ErrorKind::Unsupported`] when writing is switched off, [`ErrorKind::Closed`].
+    /// increment or when the sum is out of range, [`ErrorKind::Unsupported`] when writing is switched off or left out, [`ErrorKind::Closed`].
     pub fn wait(self) -> Result<i64> {
         block_on(self.run())
     }
@@ -69,10 +70,16 @@ impl<'a> Increment<'a> {
         if let Some(fault) = policy.fault() {
             return Err(refused("increment", &self.key, fault));
         }
-        match &inner.outside {
+        let intended = || Intended::key(Action::Increment, inner.bare(self.key.as_str()));
+        let Some(mut adding) = inner.begin(intended) else {
+            return Err(self.not_written("middleware has left it out"));
+        };
+        let sum = match &inner.outside {
             Some(outside) => self.add_outside(outside, policy).await,
             None => self.add_here(policy),
-        }
+        };
+        adding.end(Outcome::came_of(&sum, |_| true));
+        sum
     }
 
     async fn add_outside(&self, outside: &Outside, policy: Policy) -> Result<i64> {
@@ -95,7 +102,10 @@ impl<'a> Increment<'a> {
     }
 
     fn switched_off(&self) -> Error {
-        let message = "writing is switched off";
+        self.not_written("writing is switched off")
+    }
+
+    fn not_written(&self, message: &'static str) -> Error {
         Error::new(ErrorKind::Unsupported, "increment", message).at(&self.key)
     }
 

@@ -10,6 +10,7 @@ use crate::codec::Wire;
 use crate::engine::{Batch, Cacheable, Joining, Planned, deadline, refused, within};
 use crate::error::{BoxError, Error, Result};
 use crate::key::Key;
+use crate::middleware::Outcome;
 use crate::policy::{Fault, Policy};
 use crate::runtime::{BoxFuture, block_on};
 
@@ -94,11 +95,17 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             // Own loads first: a batch that waits holds nothing that another batch could be waiting for.
             if !leads.is_empty() {
                 let wanted = leads.bare_keys();
-                let loading = leads.load(load(wanted));
-                let loaded = match within(&cache.inner, until, loading).await {
+                let loading = batch.loading(&leads);
+                let keys = wanted.clone();
+                let source = leads.load(load(wanted));
+                let loaded = match within(&cache.inner, until, source).await {
                     Some(loaded) => loaded.map_err(|error| source_error(cache, &missing, error)),
                     None => Err(batch.late(&missing)),
                 };
+                for (mut loading, key) in loading.into_iter().zip(&keys) {
+                    let has = |loaded: &HashMap<String, V>| loaded.contains_key(key);
+                    loading.end(Outcome::came_of(&loaded, has));
+                }
                 match loaded {
                     Ok(mut loaded) => {
                         batch.fill(leads, &mut loaded).await;

@@ -8,6 +8,7 @@ use crate::cache::Cache;
 use crate::codec::Wire;
 use crate::engine::Cacheable;
 use crate::error::{BoxError, Result};
+use crate::middleware::{Action, Outcome};
 
 /// The operations of a [`Cache`] on values that stay in this process, whatever its store: they need no serde traits.
 ///
@@ -42,7 +43,7 @@ impl<'a> Local<'a> {
     /// # Errors
     /// As [`Cache::get`], without those of stores.
     pub fn get<V: Cacheable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
-        self.0.read("get", &self.0.full_key(key.as_ref()))
+        self.read("get", key.as_ref())
     }
 
     /// The values under several keys, in the order of the keys. Waits for nothing.
@@ -53,8 +54,18 @@ impl<'a> Local<'a> {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Vec<Option<V>>> {
-        let read = |key: &str| self.0.read("get_many", &self.0.full_key(key));
+        let read = |key: &str| self.read("get_many", key);
         keys.into_iter().map(|key| read(key.as_ref())).collect()
+    }
+
+    fn read<V: Cacheable>(&self, operation: &'static str, key: &str) -> Result<Option<V>> {
+        let key = self.0.inner.key(key);
+        let Some(mut reading) = self.0.reading(operation, Action::Get, &key)? else {
+            return Ok(None);
+        };
+        let found = self.0.read(operation, &key);
+        reading.end(Outcome::found(&found));
+        found
     }
 
     /// [`Cache::get_or_load`] for a value that stays in this process.
