@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Observers};
+use crate::event::Observers;
 use crate::guard::{Here, States};
 use crate::lease::Leases;
 use crate::lock::Locks;
@@ -24,6 +24,7 @@ use crate::switch::{Operations, Switch};
 use crate::tag::Tags;
 
 mod builder;
+mod callbacks;
 mod default;
 mod direct;
 mod ground;
@@ -34,10 +35,13 @@ mod relay;
 mod schedules;
 mod scoped;
 mod sweep;
+mod telling;
 mod through;
 mod write;
 
 pub use builder::{Builder, IntoWeight};
+use callbacks::Callbacks;
+pub use callbacks::{Subscription, Told};
 pub use default::{cache, named, register, set_default, setup};
 pub(crate) use default::{install, process_default};
 pub(crate) use outside::{Looked, Looking, Outside, Reached, StoreLease};
@@ -90,6 +94,7 @@ pub(crate) struct Inner {
     pub(crate) defaults: Policy,
     pub(crate) stats: Counters,
     pub(crate) observers: Observers,
+    pub(crate) callbacks: Callbacks,
     pub(crate) switch: Switch,
     pub(crate) background: Background,
     pub(crate) schedules: Schedules,
@@ -161,14 +166,6 @@ impl Drop for Permit {
 }
 
 impl Inner {
-    /// Tells the observers, if there are any; the event is not even built if not.
-    #[inline]
-    pub(crate) fn tell<'a>(&self, event: impl FnOnce() -> Event<'a>) {
-        if self.observers.are_any() {
-            self.observers.tell(&event());
-        }
-    }
-
     /// What is off here and now: for all, or in this scope.
     pub(crate) fn off(&self) -> Operations {
         let off = self.switch.off();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::key::Key;
-use crate::policy::{Deadlines, Policy, Span, Verdict};
+use crate::policy::{Deadlines, Policy, Span, Strategy, Verdict};
 use crate::runtime::{Timestamp, nanos};
 use crate::shim::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -32,6 +32,21 @@ pub(crate) struct Slot {
     extra: Option<Arc<Extra>>,
 }
 
+/// How long an entry still has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remaining {
+    /// So long, until its `keep_until`.
+    For(Duration),
+    /// It has no end.
+    Forever,
+}
+
+impl From<Option<Duration>> for Remaining {
+    fn from(left: Option<Duration>) -> Self {
+        left.map_or(Self::Forever, Self::For)
+    }
+}
+
 /// What only some entries need.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
@@ -41,6 +56,8 @@ pub(crate) struct Extra {
     used: AtomicU32,
     hits: u32,
     refresh_hits: u32,
+    /// The words of the policy that it was written under, as far as they are known.
+    strategy: Strategy,
     /// Until then the entry is served although its time is over: its source failed a moment ago.
     throttled_until: AtomicU64,
     throttle: u64,
@@ -113,6 +130,7 @@ impl Slot {
                 used: AtomicU32::new(extra.used.load(Ordering::Relaxed)),
                 hits: extra.hits,
                 refresh_hits: extra.refresh_hits,
+                strategy: extra.strategy,
                 throttled_until: AtomicU64::new(extra.throttled_until.load(Ordering::Relaxed)),
                 throttle: extra.throttle,
                 tags: extra.tags.clone(),
@@ -210,6 +228,25 @@ impl Slot {
     #[inline]
     pub(crate) fn value<V: Any + Clone>(&self) -> Option<V> {
         self.value.read(self.kind())
+    }
+
+    /// The words of the policy that it lives under. Of an entry that came from a store to a reader who knows no policy, those that its instants speak of.
+    pub(crate) fn strategy(&self) -> Strategy {
+        let Some(extra) = self.extra() else {
+            return Strategy::TTL;
+        };
+        if extra.strategy.contains(Strategy::TTL) {
+            return extra.strategy;
+        }
+        let deadlines = self.deadlines();
+        let mut strategy = extra.strategy | Strategy::TTL;
+        if deadlines.refresh_at < deadlines.stale_until {
+            strategy = strategy | Strategy::STALE;
+        }
+        if deadlines.stale_until < deadlines.keep_until {
+            strategy = strategy | Strategy::FAIL_SAFE;
+        }
+        strategy
     }
 
     #[inline]
@@ -387,6 +424,7 @@ impl Extra {
             keep_until: deadlines.keep_until.0 & !KIND_BITS,
             hits: policy.hits,
             refresh_hits: policy.refresh_hits,
+            strategy: policy.strategy(),
             // Failover promises to call the source each time, also right after a failure.
             throttle: if policy.failover { 0 } else { policy.throttle },
             tags: terms.tags.into(),

@@ -99,14 +99,16 @@ pub mod __private;
 
 pub use background::reader;
 pub use blocking::Blocking;
-pub use cache::{Builder, Cache, IntoWeight, cache, named, register, set_default, setup};
+pub use cache::{
+    Builder, Cache, IntoWeight, Subscription, Told, cache, named, register, set_default, setup,
+};
 #[cfg(any(feature = "sign", feature = "encrypt"))]
 pub use codec::SealKey;
 #[cfg(feature = "sign")]
 pub use codec::Signature;
 pub use codec::{Codec, CodecBuilder, Compression, Format, Portable, Unreadable, Wire};
 pub use config::{setup_from_env, setup_from_file};
-pub use detect::{Read, Source, detect, detect_async};
+pub use detect::{Detected, Read, Removal, Source, Write, detect, detect_async};
 pub use engine::{Cacheable, FunctionStats};
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use event::{Event, Observer};
@@ -147,7 +149,8 @@ pub use ops::{
     RenewLock, Set, SetMany, Warm, Warming,
 };
 pub use policy::{
-    Deadlines, EarlyPoint, Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy, Span, Verdict,
+    Deadlines, EarlyPoint, Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy, Span, Strategy,
+    Verdict,
 };
 pub use scope::{Scope, Scoped, scope};
 pub use selector::Selector;

@@ -2,12 +2,11 @@
 
 use std::any::Any;
 use std::future::Future;
-use std::time::Duration;
 
 use crate::cache::{Cache, Inner, Looking};
 use crate::codec::{Portable, Wire};
 use crate::detect::Source;
-use crate::engine::{Cacheable, DIRECT, Shape, detected};
+use crate::engine::{Cacheable, DIRECT, Seen, Shape, detected};
 use crate::entry::Slot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -42,14 +41,7 @@ pub use set::{Set, SetMany};
 pub use warm::{OneByOne, Step, Together};
 pub use warm::{Warm, Warming};
 
-/// How long an entry still has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remaining {
-    /// So long, until its `keep_until`.
-    For(Duration),
-    /// It has no end.
-    Forever,
-}
+pub use crate::entry::Remaining;
 
 impl Cache {
     /// The value under a key, if it is there, servable, and a `V`.
@@ -92,7 +84,7 @@ impl Cache {
         let reading = inner.begin(|| Intended::key(action, inner.bare(key.as_str())));
         if reading.is_none() && action == Action::Get {
             inner.stats.add(Counter::Misses, 1);
-            detected(inner, &DIRECT, key, Source::Missing, None, None);
+            detected(inner, &DIRECT, key, Seen::nothing(Source::Missing));
         }
         Ok(reading)
     }
@@ -106,7 +98,7 @@ impl Cache {
             }
             crate::engine::Hit::Miss => {
                 if inner.outside.is_none() {
-                    detected(inner, &DIRECT, key, Source::Missing, None, None);
+                    detected(inner, &DIRECT, key, Seen::nothing(Source::Missing));
                 }
                 let found = inner.memory.peek(key).filter(|slot| inner.is_served(slot));
                 let other = found.is_some_and(|slot| slot.is_other_than::<V>());
@@ -146,13 +138,10 @@ impl Cache {
         for (key, slot) in keys.iter().zip(slots) {
             let verdict = slot.as_ref().map(|slot| slot.verdict(inner.clock.now()));
             let served = slot.filter(|slot| inner.is_served(slot));
-            let age = served
-                .as_ref()
-                .map(|s| inner.clock.now().since(s.written()));
-            let value = served.and_then(|slot| slot.value::<V>());
-            let (source, tier) = match &value {
-                Some(_) => (Source::Fresh, Some(outside.store.name())),
-                None => (Source::Missing, None),
+            let value = served.as_ref().and_then(|slot| slot.value::<V>());
+            let seen = match (&value, &served) {
+                (Some(_), Some(slot)) => Seen::of(Source::Fresh, outside.store.name(), slot),
+                _ => Seen::nothing(Source::Missing),
             };
             if let (Some(_), Some(verdict)) = (&value, verdict) {
                 inner.stats.add(Counter::StoreHits, 1);
@@ -163,14 +152,7 @@ impl Cache {
                     verdict,
                 });
             }
-            detected(
-                inner,
-                &DIRECT,
-                key,
-                source,
-                tier,
-                age.filter(|_| value.is_some()),
-            );
+            detected(inner, &DIRECT, key, seen);
             values.push(value);
         }
         Ok(values)
@@ -396,12 +378,11 @@ impl Cache {
         if self.inner.outside.is_some()
             && let Some(stamps) = self.inner.stamps_outside(&key.to_key()).await?
         {
-            return Ok(Some(stamps.left.map_or(Remaining::Forever, Remaining::For)));
+            return Ok(Some(stamps.left.into()));
         }
         let slot = self.inner.memory.peek(&key);
         let alive = slot.filter(|slot| self.inner.is_alive(slot));
-        let left = alive.map(|slot| self.inner.left(&slot));
-        Ok(left.map(|left| left.map_or(Remaining::Forever, Remaining::For)))
+        Ok(alive.map(|slot| self.inner.left(&slot).into()))
     }
 
     /// Gives an entry a new life of `ttl` from now, without its other knobs; false when it is not there.

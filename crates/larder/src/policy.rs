@@ -7,11 +7,13 @@ use crate::error::{Error, ErrorKind, Result};
 mod fault;
 mod knobs;
 mod stamp;
+mod strategy;
 mod value;
 
 pub use fault::Fault;
 pub use knobs::{Knobs, Lit};
 pub use stamp::{Deadlines, Verdict};
+pub use strategy::Strategy;
 pub use value::{EarlyPoint, IntoEarly, IntoHits, IntoShare, IntoSpan, Span};
 
 /// Never: the span of `"forever"`.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use larder::{Cache, Policy, Read, Source, detect, detect_async};
+use larder::{Cache, Policy, Read, Remaining, Selector, Source, detect, detect_async};
 use support::{Cached, Gate, Oops, Origin, World, secs};
 
 /// Key, source and age in seconds of each read.
@@ -122,7 +122,7 @@ fn a_batch_tells_each_of_its_keys() {
     };
     let (found, mut reads) = detect(|| cache.get_or_load_many(["a", "b"], load).ttl("1m").wait());
     assert_eq!(found.unwrap().len(), 2);
-    reads.sort_by(|a, b| a.key.cmp(&b.key));
+    reads.reads.sort_by(|a, b| a.key.cmp(&b.key));
     let expected = [("a", Source::Fresh, Some(0)), ("b", Source::Loaded, None)];
     assert_eq!(brief(&reads), expected);
 }
@@ -153,4 +153,241 @@ fn a_key_is_told_with_the_prefix_under_which_it_is_kept() {
     let cache = world.builder().prefix("shop:").build().unwrap();
     let (_, reads) = detect(|| cache.blocking().get::<u64>("k"));
     assert_eq!(reads[0].key, "shop:k");
+}
+
+/// The words, and the seconds that are left.
+fn lives(reads: &[Read]) -> Vec<(String, Option<Remaining>)> {
+    reads
+        .iter()
+        .map(|read| (read.strategy.to_string(), read.remaining))
+        .collect()
+}
+
+const fn left(seconds: u64) -> Option<Remaining> {
+    Some(Remaining::For(secs(seconds)))
+}
+
+#[test]
+fn a_read_is_told_with_the_words_of_its_policy_and_what_is_left_of_its_life() {
+    let policies = [
+        (Policy::new().ttl("1m"), "ttl", 60),
+        (Policy::new().ttl("1m").stale("1m"), "ttl + stale", 120),
+        (Policy::new().ttl("1m").early("30s"), "ttl + early", 60),
+        (Policy::new().ttl("1m").soft("30s"), "ttl + soft", 60),
+        (
+            Policy::new().ttl("1m").fail_safe("1h"),
+            "ttl + fail_safe",
+            3660,
+        ),
+        (
+            Policy::new().ttl("1m").hits(5).refresh_hits(2),
+            "ttl + hits + refresh_hits",
+            60,
+        ),
+    ];
+    for (policy, words, life) in policies {
+        let world = World::new();
+        let function = Cached::new(&world.cache(), &Origin::new(&world, 1), policy);
+        let call = || detect(|| function.call_sync("k")).1;
+        assert_eq!(lives(&call()), [(words.to_owned(), left(life))], "loaded");
+        world.advance(secs(10));
+        let hit = call();
+        assert_eq!(lives(&hit), [(words.to_owned(), left(life - 10))], "hit");
+        assert_eq!(hit[0].template, Some("{key}"));
+        assert_eq!(hit[0].hits, words.contains("hits").then_some(1));
+    }
+}
+
+#[test]
+fn a_failover_and_an_endless_entry_are_told() {
+    let world = World::new();
+    let policy = Policy::new().ttl("forever").failover();
+    let function = Cached::new(&world.cache(), &Origin::new(&world, 1), policy);
+    let (_, reads) = detect(|| function.call_sync("k"));
+    let expected = [("ttl + failover".to_owned(), Some(Remaining::Forever))];
+    assert_eq!(lives(&reads), expected);
+}
+
+#[test]
+fn a_miss_has_no_strategy_and_no_life() {
+    let world = World::new();
+    let (_, reads) = detect(|| world.cache().blocking().get::<u64>("k"));
+    assert_eq!(lives(&reads), [(String::new(), None)]);
+}
+
+#[test]
+fn writes_are_told_with_their_life() {
+    let world = World::new();
+    let cache = world.builder().prefix("p:").build().unwrap();
+    let ((), detected) = detect(|| {
+        let cache = cache.blocking();
+        cache.set("a", &1_u64).ttl("1m").wait().unwrap();
+        cache
+            .set_many([("b", 1_u64), ("c", 2)])
+            .ttl("2m")
+            .wait()
+            .unwrap();
+        cache.increment("n", 1).ttl("forever").wait().unwrap();
+        cache.touch("a", "1h").unwrap();
+        let load = || Ok::<_, Oops>(1_u64);
+        cache
+            .get_or_load("l", load)
+            .ttl("1m")
+            .fail_safe("1m")
+            .wait()
+            .unwrap();
+    });
+    let writes: Vec<_> = detected
+        .writes
+        .iter()
+        .map(|write| {
+            (
+                write.key.as_str(),
+                write.strategy.to_string(),
+                write.remaining,
+            )
+        })
+        .collect();
+    let ttl = || "ttl".to_owned();
+    let for_secs = |n| Remaining::For(secs(n));
+    let expected = [
+        ("p:a", ttl(), for_secs(60)),
+        ("p:b", ttl(), for_secs(120)),
+        ("p:c", ttl(), for_secs(120)),
+        ("p:n", ttl(), Remaining::Forever),
+        ("p:a", ttl(), for_secs(3600)),
+        ("p:l", "ttl + fail_safe".to_owned(), for_secs(120)),
+    ];
+    assert_eq!(writes, expected);
+    assert!(detected.writes.iter().all(|write| &*write.tier == "memory"));
+    assert!(detected.removals.is_empty());
+}
+
+#[test]
+fn a_write_that_wrote_nothing_is_not_told() {
+    let world = World::new();
+    let cache = world.cache();
+    let ((), detected) = detect(|| {
+        let cache = cache.blocking();
+        assert!(
+            !cache
+                .set("k", &1_u64)
+                .ttl("1m")
+                .if_present()
+                .wait()
+                .unwrap()
+        );
+        assert!(cache.set("k", &1_u64).wait().is_err());
+        assert!(!cache.touch("k", "1m").unwrap());
+    });
+    assert!(detected.writes.is_empty());
+}
+
+#[test]
+fn removals_are_told_as_they_were_meant() {
+    let world = World::new();
+    let cache = world.builder().name("books").prefix("p:").build().unwrap();
+    let ((), detected) = detect(|| {
+        let cache = cache.blocking();
+        cache.delete("k").unwrap();
+        cache.delete_many(["a", "b"]).unwrap();
+        cache.delete_prefix("u:").unwrap();
+        cache.delete_tags(["t"]).unwrap();
+        cache.clear().unwrap();
+    });
+    let selectors: Vec<_> = detected
+        .removals
+        .iter()
+        .map(|r| r.selector.clone())
+        .collect();
+    let expected = [
+        Selector::Keys(vec!["k".into()]),
+        Selector::Keys(vec!["a".into(), "b".into()]),
+        Selector::Prefix("u:".into()),
+        Selector::Tags(vec!["t".into()]),
+        Selector::All,
+    ];
+    assert_eq!(selectors, expected);
+    assert!(detected.removals.iter().all(|r| &*r.cache == "books"));
+}
+
+#[test]
+fn writes_and_removals_inside_reach_the_outer_detection_too() {
+    let world = World::new();
+    let cache = world.cache();
+    let (inner, outer) = detect(|| {
+        let set = |key| cache.blocking().set(key, &1_u64).ttl("1m").wait().unwrap();
+        set("before");
+        let (_, inner) = detect(|| {
+            set("inside");
+            cache.blocking().delete("inside").unwrap()
+        });
+        inner
+    });
+    assert_eq!((inner.writes.len(), inner.removals.len()), (1, 1));
+    assert_eq!((outer.writes.len(), outer.removals.len()), (2, 1));
+}
+
+#[test]
+fn what_runs_behind_is_not_told() {
+    let world = World::new();
+    let cache = world.cache();
+    let policy = Policy::new().ttl("1m").stale("1m");
+    let function = Cached::new(&cache, &Origin::new(&world, 1), policy);
+    function.call_sync("k").unwrap();
+    world.advance(secs(61));
+    let (_, detected) = detect(|| function.call_sync("k"));
+    world.settle();
+    assert_eq!(brief(&detected), [("k", Source::Refresh, Some(61))]);
+    assert!(detected.writes.is_empty());
+    let (_, after) = detect(|| function.call_sync("k"));
+    assert_eq!(
+        brief(&after),
+        [("k", Source::Fresh, Some(0))],
+        "it was written all the same"
+    );
+}
+
+#[test]
+fn a_panic_inside_ends_the_detection() {
+    let world = World::new();
+    let cache = world.cache();
+    let panics = || detect(|| panic!("inside"));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+    let (_, reads) = detect(|| cache.blocking().get::<u64>("k"));
+    assert_eq!(reads.len(), 1);
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn over_a_store_the_tier_is_named_and_the_words_are_those_of_the_call() {
+    use std::sync::Arc;
+
+    let store = Arc::new(larder::testing::MemoryStore::new());
+    let node = || Cache::builder().store(Arc::clone(&store) as Arc<dyn larder::store::Store>);
+    let (a, b) = (node().build().unwrap(), node().build().unwrap());
+    let call = |cache: &Cache| {
+        let load = cache.blocking().get_or_load("k", || Ok::<_, Oops>(1_u64));
+        let policy = Policy::new().ttl("1m").soft("30s").fail_safe("1h");
+        detect(|| load.policy(policy).wait().unwrap()).1
+    };
+    let first = call(&a);
+    assert_eq!(first[0].source, Source::Loaded);
+    assert_eq!(first.writes.len(), 1);
+    assert_ne!(&*first.writes[0].tier, "memory");
+    let second = call(&b);
+    assert_eq!(second[0].tier.as_ref(), Some(&first.writes[0].tier));
+    assert_eq!(second[0].strategy.to_string(), "ttl + soft + fail_safe");
+    assert!(
+        second.writes.is_empty(),
+        "without `memory_ttl` no copy is kept"
+    );
+    let (_, direct) = detect(|| b.blocking().get::<u64>("k"));
+    assert_eq!(
+        direct[0].strategy.to_string(),
+        "ttl + fail_safe",
+        "nearest to its instants"
+    );
+    let (_, gone) = detect(|| b.blocking().delete("k").unwrap());
+    assert_eq!(gone.removals.len(), 1);
 }

@@ -7,7 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use larder_syntax::size;
 
-use super::{Background, Cache, Inner, Outside, Relay, Schedules, Sweeper, Weighers};
+use super::{
+    Background, Cache, Callbacks, Inner, Outside, Relay, Schedules, Sweeper, Weighers,
+};
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer, Observers};
@@ -260,6 +262,7 @@ impl Builder {
             defaults,
             stats: Counters::new(),
             observers: self.observers,
+            callbacks: Callbacks::default(),
             switch,
             background: Background::new(self.background),
             schedules: Schedules::default(),

@@ -239,7 +239,7 @@ impl Inner {
             outside.anew(key);
             let copy = self.promoted(outside, slot, asked).filter(|_| written);
             if copy.is_none() && written {
-                self.stored_outside(key);
+                self.stored_outside(outside, key, slot);
             }
             on_its_way.end(copy);
         }
@@ -274,16 +274,17 @@ impl Inner {
         outside.anew(key);
         let copy = self.promoted(outside, &slot, asked);
         if copy.is_none() {
-            self.stored_outside(key);
+            self.stored_outside(outside, key, &slot);
         }
         on_its_way.end(copy);
         Ok(true)
     }
 
     /// Counts and tells an entry that only the store keeps.
-    pub(crate) fn stored_outside(&self, key: &Key) {
+    pub(crate) fn stored_outside(&self, outside: &Outside, key: &Key, slot: &Slot) {
         self.stats.add(Counter::Stored, 1);
         self.tell(|| Event::Stored { key: key.as_str() });
+        self.written(outside.store.name(), key, self.noted(slot));
     }
 
     /// Removes one entry everywhere; whether it was alive anywhere.
@@ -338,7 +339,7 @@ impl Inner {
         }
         let key = key.to_key();
         let removed = self.remove_through(&key).await;
-        if self.observers.are_any() {
+        if self.is_told() {
             let selector = &Selector::Keys(vec![Key::from(&*self.original(key.as_str()))]);
             self.tell(|| Event::Invalidated { selector });
         }

@@ -126,7 +126,7 @@ impl Inner {
         }
         let key = key.to_key();
         let removed = self.remove(&key);
-        if self.observers.are_any() {
+        if self.is_told() {
             let selector = &Selector::Keys(vec![Key::from(&*self.original(key.as_str()))]);
             self.tell(|| Event::Invalidated { selector });
         }
@@ -267,11 +267,13 @@ impl Inner {
     /// Inserts under the key's lock, and lets go of it before anything of the user's is dropped or told.
     pub(super) fn insert(self: &Arc<Self>, locked: Locked<'_>, key: &Key, slot: Slot) {
         let keep_until = slot.keep_until();
+        let noted = self.noted(&slot);
         let pushed = self.memory.insert(key.clone(), slot);
         drop(locked);
         self.sweeper.note(self, keep_until);
         self.stats.add(Counter::Stored, 1);
         self.tell(|| Event::Stored { key: key.as_str() });
+        self.written("memory", key, noted);
         self.pushed_out(key, pushed);
     }
 

@@ -353,8 +353,9 @@ impl<'a> Batch<'a> {
             }
             let filled = call.keep_in_memory(&lead, &made, reached);
             made.storing.end(filled.into());
+            let slot = made.slot.take();
             call.land(&mut lead, made);
-            call.detected(Source::Loaded, None);
+            call.detected(Source::Loaded, slot.as_ref());
         }
     }
 

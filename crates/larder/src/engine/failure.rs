@@ -138,7 +138,7 @@ impl Call<'_> {
         let age = age(self.inner, slot);
         let key = self.key.as_str();
         self.inner.tell(|| Event::Saved { key, age });
-        self.detected(Source::Saved, Some(age));
+        self.detected_in("memory", Source::Saved, slot);
         Some(value)
     }
 }

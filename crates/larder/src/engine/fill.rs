@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::background::{Behind, Mode};
 use super::errand::{Apart, Attached, Owned};
@@ -489,8 +488,7 @@ impl Call<'_> {
             return None;
         }
         self.count(Counter::Coalesced, 1);
-        let age: Duration = now.since(slot.written());
-        self.detected(Source::Fresh, Some(age));
+        self.detected_in("memory", Source::Fresh, &slot);
         Some((slot, value))
     }
 }

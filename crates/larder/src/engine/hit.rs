@@ -9,7 +9,7 @@ use crate::detect::{Read, Source};
 use crate::entry::{Failure, Slot};
 use crate::event::Event;
 use crate::key::KeyBuf;
-use crate::policy::Verdict;
+use crate::policy::{Strategy, Verdict};
 use crate::runtime::Timestamp;
 use crate::scope;
 use crate::stats::Counter;
@@ -144,14 +144,8 @@ where
         verdict,
         age,
     });
-    detected(
-        inner,
-        site,
-        &key,
-        source(counter),
-        Some("memory"),
-        Some(age),
-    );
+    let seen = Seen::of(source(counter), "memory", &slot);
+    detected(inner, site, &key, seen);
     match verdict {
         // A direct read has no source to reload with.
         Verdict::Refresh if !std::ptr::eq(site, &raw const DIRECT) => {
@@ -193,26 +187,66 @@ fn source(counter: Counter) -> Source {
 }
 
 /// Tells the detections of this scope, if there are any.
-pub(crate) fn detected(
-    inner: &Inner,
-    site: &'static Site,
-    key: &KeyBuf,
-    source: Source,
-    tier: Option<&str>,
-    age: Option<Duration>,
-) {
+pub(crate) fn detected(inner: &Inner, site: &'static Site, key: &KeyBuf, seen: Seen<'_>) {
     let Some(settings) = scope::current() else {
         return;
     };
     for recorder in &settings.recorders {
-        recorder.note(Read {
+        recorder.read(Read {
             key: key.as_str().to_owned(),
             function: (!site.path.is_empty()).then_some(site.path),
+            template: (!site.template.is_empty()).then_some(site.template),
             cache: inner.name.clone(),
-            source,
-            tier: tier.map(Into::into),
-            age,
+            source: seen.source,
+            strategy: seen.slot.map_or(seen.strategy, Slot::strategy),
+            tier: seen.tier.map(Into::into),
+            age: seen.tier.and(seen.slot).map(|slot| age(inner, slot)),
+            remaining: seen.slot.map(|slot| inner.left(slot).into()),
+            hits: seen.slot.and_then(Slot::used).map(|(used, _)| used),
         });
+    }
+}
+
+/// What a read came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    source: Source,
+    tier: Option<&'a str>,
+    /// What was served, or what was written for later.
+    slot: Option<&'a Slot>,
+    /// What the call said, for when there is no entry.
+    strategy: Strategy,
+}
+
+impl<'a> Seen<'a> {
+    /// An entry of a tier.
+    pub(crate) fn of(source: Source, tier: &'a str, slot: &'a Slot) -> Self {
+        Self {
+            source,
+            tier: Some(tier),
+            slot: Some(slot),
+            strategy: Strategy::NONE,
+        }
+    }
+
+    /// No entry.
+    pub(crate) fn nothing(source: Source) -> Self {
+        Self {
+            source,
+            tier: None,
+            slot: None,
+            strategy: Strategy::NONE,
+        }
+    }
+
+    /// What the source gave, and the entry that was made of it.
+    pub(super) fn made(source: Source, slot: Option<&'a Slot>, strategy: Strategy) -> Self {
+        Self {
+            source,
+            tier: None,
+            slot,
+            strategy,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::failure::Cause;
-use super::hit::detected;
+use super::hit::{Seen, detected};
 use super::{Cacheable, Planned, Settle, Shape, Share, Site};
 use crate::cache::{Filled, Inner, Reached, StoreLease, When};
 use crate::detect::Source;
@@ -199,20 +199,15 @@ impl<'a> Call<'a> {
         !self.site.path.is_empty()
     }
 
-    pub(super) fn detected(&self, source: Source, age: Option<Duration>) {
-        let tier = age.map(|_| "memory");
-        detected(self.inner, self.site, &self.buf, source, tier, age);
+    /// Tells the detections of a read that came from no entry; `made` is the entry that it left.
+    pub(super) fn detected(&self, source: Source, made: Option<&Slot>) {
+        let seen = Seen::made(source, made, self.plan.policy.strategy());
+        detected(self.inner, self.site, &self.buf, seen);
     }
 
-    pub(super) fn detected_in(&self, tier: &str, source: Source, age: Duration) {
-        detected(
-            self.inner,
-            self.site,
-            &self.buf,
-            source,
-            Some(tier),
-            Some(age),
-        );
+    pub(super) fn detected_in(&self, tier: &str, source: Source, slot: &Slot) {
+        let seen = Seen::of(source, tier, slot);
+        detected(self.inner, self.site, &self.buf, seen);
     }
 
     /// Runs the source as the leader, and all that follows.
@@ -249,8 +244,9 @@ impl<'a> Call<'a> {
                 let mut made = self.make::<S, R>(&lead, &value, took, settle);
                 let filled = self.keep(&mut lead, &made).await;
                 made.storing.end(filled.into());
+                let slot = made.slot.take();
                 self.land(&mut lead, made);
-                self.detected(Source::Loaded, None);
+                self.detected(Source::Loaded, slot.as_ref());
                 S::value(value)
             }
             Err(error) => self.fail::<S, R, T>(lead, kept, share, (error, cause), took, settle),

@@ -125,8 +125,7 @@ impl Call<'_> {
         } else {
             Source::Fresh
         };
-        let age = self.inner.clock.now().since(slot.written());
-        self.detected_in(outside.store.name(), source, age);
+        self.detected_in(outside.store.name(), source, slot);
         let copy = self.inner.promoted(outside, slot, lead.looked.at);
         outside.note(&self.key, copy.as_ref().unwrap_or(slot));
         if let Some(copy) = copy.filter(|_| !is_bare) {
@@ -223,7 +222,7 @@ impl Call<'_> {
                     (true, _) => Filled::Stored,
                     (false, Reached::Stored) => {
                         self.inner.gives_way(&lead.lease);
-                        self.inner.stored_outside(&self.key);
+                        self.inner.stored_outside(outside, &self.key, slot);
                         Filled::Stored
                     }
                     (false, _) if is_due => {
