@@ -19,12 +19,13 @@ use crate::middleware::Chain;
 use crate::policy::Policy;
 use crate::runtime::{Clock, Runtime};
 use crate::scope;
-use crate::stats::{Counters, Stats};
+use crate::stats::{Counters, Stats, Templates};
 use crate::switch::{Operations, Switch};
 use crate::tag::Tags;
 
 mod builder;
 mod callbacks;
+mod counting;
 mod default;
 mod direct;
 mod ground;
@@ -93,6 +94,7 @@ pub(crate) struct Inner {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) defaults: Policy,
     pub(crate) stats: Counters,
+    pub(crate) templates: Templates,
     pub(crate) observers: Observers,
     pub(crate) callbacks: Callbacks,
     pub(crate) switch: Switch,

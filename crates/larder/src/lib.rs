@@ -109,7 +109,7 @@ pub use codec::Signature;
 pub use codec::{Codec, CodecBuilder, Compression, Format, Portable, Unreadable, Wire};
 pub use config::{setup_from_env, setup_from_file};
 pub use detect::{Detected, Read, Removal, Source, Write, detect, detect_async};
-pub use engine::{Cacheable, FunctionStats};
+pub use engine::Cacheable;
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use event::{Event, Observer};
 pub use explain::{Entry, Explain, Next};
@@ -154,7 +154,7 @@ pub use policy::{
 };
 pub use scope::{Scope, Scoped, scope};
 pub use selector::Selector;
-pub use stats::Stats;
+pub use stats::{FunctionStats, Stats, TemplateStats};
 pub use switch::Operations;
 pub use warmed::Warmed;
 

@@ -6,7 +6,7 @@ use std::future::Future;
 use crate::cache::{Cache, Inner, Looking};
 use crate::codec::{Portable, Wire};
 use crate::detect::Source;
-use crate::engine::{Cacheable, DIRECT, Seen, Shape, detected};
+use crate::engine::{Cacheable, DIRECT, Seen, Shape, count_look, detected};
 use crate::entry::Slot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -84,6 +84,7 @@ impl Cache {
         let reading = inner.begin(|| Intended::key(action, inner.bare(key.as_str())));
         if reading.is_none() && action == Action::Get {
             inner.stats.add(Counter::Misses, 1);
+            inner.count_direct(key.as_str(), Counter::Misses, 1);
             detected(inner, &DIRECT, key, Seen::nothing(Source::Missing));
         }
         Ok(reading)
@@ -92,7 +93,9 @@ impl Cache {
     fn read<V: Cacheable>(&self, operation: &'static str, key: &KeyBuf) -> Result<Option<V>> {
         let inner = &self.inner;
         inner.open(operation)?;
-        match crate::engine::hit::<crate::engine::AsPlain, V>(self, &DIRECT, key) {
+        let looked = crate::engine::hit::<crate::engine::AsPlain, V>(self, &DIRECT, key);
+        count_look(inner, &DIRECT, key, Some(&looked));
+        match looked {
             crate::engine::Hit::Value(value) | crate::engine::Hit::Refresh(value, _) => {
                 Ok(Some(value))
             }
@@ -145,6 +148,7 @@ impl Cache {
             };
             if let (Some(_), Some(verdict)) = (&value, verdict) {
                 inner.stats.add(Counter::StoreHits, 1);
+                inner.count_direct(key.as_str(), Counter::StoreHits, 1);
                 let (key, store) = (key.as_str(), outside.store.name());
                 inner.tell(|| Event::StoreHit {
                     key,

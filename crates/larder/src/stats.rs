@@ -8,6 +8,13 @@ use parking_lot::Mutex;
 use crate::shim::atomic::{AtomicU64, Ordering};
 use crate::shim::thread_local;
 
+mod site;
+mod templates;
+
+pub use site::{FunctionStats, Site};
+pub use templates::TemplateStats;
+pub(crate) use templates::Templates;
+
 /// What is counted. The order is the order of the counters in memory: what a hit counts comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counter {
@@ -221,18 +228,34 @@ impl Stats {
     /// What was counted since an earlier reading.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        macro_rules! less {
+        self.each(earlier, u64::saturating_sub, Duration::saturating_sub)
+    }
+
+    /// Both together.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        self.each(other, u64::saturating_add, Duration::saturating_add)
+    }
+
+    fn each(
+        &self,
+        other: &Self,
+        count: impl Fn(u64, u64) -> u64,
+        time: impl Fn(Duration, Duration) -> Duration,
+    ) -> Self {
+        macro_rules! counts {
             ($($field:ident),*) => {
-                Self { $($field: self.$field.saturating_sub(earlier.$field)),* }
+                Self {
+                    load_time: time(self.load_time, other.load_time),
+                    $($field: count(self.$field, other.$field)),*
+                }
             };
         }
-        less!(
+        counts!(
             fresh,
             refresh,
             negative,
             misses,
             loads,
-            load_time,
             load_failures,
             coalesced,
             saved,

@@ -14,13 +14,14 @@ use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer, Observers};
 use crate::guard::{Here, States};
+use crate::key::Template;
 use crate::lease::Leases;
 use crate::lock::Locks;
 use crate::memory::{Bound, DEFAULT_ENTRIES, Memory};
 use crate::middleware::{Chain, Middleware};
 use crate::policy::{IntoSpan, Policy, Span};
 use crate::runtime::{Runtime, default_runtime};
-use crate::stats::Counters;
+use crate::stats::{Counters, Templates};
 use crate::store::Store;
 use crate::switch::{Operations, Switch};
 use crate::tag::Tags;
@@ -41,6 +42,7 @@ pub struct Builder {
     defaults: Policy,
     observers: Observers,
     middleware: Chain,
+    templates: Vec<Template>,
     runtime: Option<Arc<dyn Runtime>>,
     background: usize,
     off: Operations,
@@ -64,6 +66,7 @@ impl Builder {
             defaults: Policy::new(),
             observers: Observers::default(),
             middleware: Chain::default(),
+            templates: Vec::new(),
             runtime: None,
             background: 64,
             off: Operations::NONE,
@@ -141,6 +144,13 @@ impl Builder {
     /// What stands around all operations; the first one is the outermost. See [`middleware`](crate::middleware).
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
         self.middleware.add(middleware);
+        self
+    }
+
+    /// Counts direct operations on the keys of a template by themselves, for [`stats_by_template`](Cache::stats_by_template). A key that several could have rendered counts for the
+    /// first.
+    pub fn template(mut self, template: Template) -> Self {
+        self.templates.push(template);
         self
     }
 
@@ -261,6 +271,7 @@ impl Builder {
             runtime,
             defaults,
             stats: Counters::new(),
+            templates: Templates::new(self.templates),
             observers: self.observers,
             callbacks: Callbacks::default(),
             switch,

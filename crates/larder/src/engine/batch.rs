@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::failure::Cause;
 use super::follow::{Followed, deadline};
-use super::hit::{count, look};
+use super::hit::{count, count_look, look};
 use super::lead::{Asked, Call, Kept, Made};
 use super::timed::Limit;
 use super::{AsResult, Cacheable, Hit, LOADING, Lead, Planned, Share, Ticket, hit};
@@ -112,19 +112,23 @@ impl<'a> Batch<'a> {
     fn hit<V: Cacheable>(&self, key: &str) -> Hit<Result<V>> {
         let full = self.inner.key(key);
         if self.inner.middleware.is_empty() || self.inner.is_off(Operations::READ) {
-            return hit::<AsResult, Result<V>>(self.cache, &LOADING, &full);
+            let looked = hit::<AsResult, Result<V>>(self.cache, &LOADING, &full);
+            count_look(self.inner, &LOADING, &full, Some(&looked));
+            return looked;
         }
         let intended = || Intended::key(Action::Get, self.inner.bare(full.as_str()));
         let reading = self.inner.begin(intended);
         let is_read = reading.is_some();
         self.reading.lock().insert(key.to_owned(), reading);
-        match is_read {
-            true => look::<AsResult, Result<V>>(self.cache, &LOADING, full),
+        let looked = match is_read {
+            true => look::<AsResult, Result<V>>(self.cache, &LOADING, full.clone()),
             false => {
                 count(self.inner, &LOADING, Counter::Misses);
                 Hit::Miss
             }
-        }
+        };
+        count_look(self.inner, &LOADING, &full, Some(&looked));
+        looked
     }
 
     /// Tells the middleware how the read of a key ended; once, the first time.

@@ -7,7 +7,7 @@ use super::background::{Behind, Mode};
 use super::errand::{Apart, Attached, Owned};
 use super::failure::Cause;
 use super::follow::{Followed, deadline, within};
-use super::hit::{count, look};
+use super::hit::{count, count_look, look};
 use super::lead::{Call, Keep};
 use super::plan::Errors;
 use super::reach::Seen;
@@ -121,6 +121,7 @@ where
     let errors = plan.errors;
     let share = errors.share;
     let text = key.to_key();
+    inner.templates.note(site);
     let call = Call {
         inner,
         site,
@@ -212,9 +213,12 @@ where
     let intended = || Intended::key(Action::Get, inner.bare(key.as_str())).by(site.path);
     let Some(mut reading) = inner.begin(intended) else {
         count(inner, site, Counter::Misses);
+        count_look(inner, site, key, None::<&Hit<R>>);
         return Reading::Left(None);
     };
-    match look::<S, R>(cache, site, key.clone()) {
+    let looked = look::<S, R>(cache, site, key.clone());
+    count_look(inner, site, key, Some(&looked));
+    match looked {
         Hit::Value(output) => {
             reading.end(Outcome::Hit);
             Reading::Answer(output)

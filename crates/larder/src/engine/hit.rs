@@ -63,6 +63,23 @@ pub(super) fn count(inner: &Inner, site: &'static Site, counter: Counter) {
     site.counters.add(counter, 1);
 }
 
+/// Counts a look of a direct operation under the template of its key; a function has counted for itself.
+pub(crate) fn count_look<R>(
+    inner: &Inner,
+    site: &'static Site,
+    key: &KeyBuf,
+    looked: Option<&Hit<R>>,
+) {
+    if !site.is_function() {
+        let counter = match looked {
+            Some(Hit::Value(_)) => Counter::Fresh,
+            Some(Hit::Refresh(..)) => Counter::Refresh,
+            Some(Hit::Miss) | None => Counter::Misses,
+        };
+        inner.count_direct(key.as_str(), counter, 1);
+    }
+}
+
 // The rare paths take the key by value: its address must not escape from the hit, where it lives in registers.
 
 /// The hit when something is switched off, somebody listens, or a scope is open.

@@ -190,13 +190,15 @@ pub(super) enum Keep {
 impl<'a> Call<'a> {
     pub(super) fn count(&self, counter: Counter, n: u64) {
         self.inner.stats.add(counter, n);
-        if self.is_function() {
-            self.site.counters.add(counter, n);
-        }
+        self.count_own(counter, n);
     }
 
-    fn is_function(&self) -> bool {
-        !self.site.path.is_empty()
+    /// What the cache has counted already.
+    fn count_own(&self, counter: Counter, n: u64) {
+        match self.site.is_function() {
+            true => self.site.counters.add(counter, n),
+            false => self.inner.count_direct(self.key.as_str(), counter, n),
+        }
     }
 
     /// Tells the detections of a read that came from no entry; `made` is the entry that it left.
@@ -464,9 +466,7 @@ impl<'a> Call<'a> {
             Filled::Superseded => Counter::Superseded,
             Filled::LeftOut => return,
         };
-        if self.is_function() {
-            self.site.counters.add(counter, 1);
-        }
+        self.count_own(counter, 1);
     }
 }
 

@@ -48,6 +48,7 @@ where
         wire: &planned.wire,
     };
     if store(inner, storing, tags, value).await? {
+        inner.templates.note(site);
         site.counters.add(Counter::Stored, 1);
     }
     Ok(())

@@ -84,6 +84,53 @@ impl Template {
         Ok(out.to_key())
     }
 
+    /// The template as it was written.
+    ///
+    /// ```
+    /// assert_eq!(larder::Template::parse("user:{id}")?.text(), "user:{id}");
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a key can have been rendered from this template: a rendered value has no `:` and nothing that ends its placeholder.
+    ///
+    /// ```
+    /// let user = larder::Template::parse("user:{id}")?;
+    /// assert!(user.matches("user:7") && !user.matches("user:7:orders"));
+    /// # Ok::<(), larder::Error>(())
+    /// ```
+    #[must_use]
+    pub fn matches(&self, key: &str) -> bool {
+        let mut rest = key;
+        let mut pieces = self.template.pieces.iter().peekable();
+        while let Some(piece) = pieces.next() {
+            let end = match (piece, pieces.peek()) {
+                (Piece::Literal(text), _) => match rest.strip_prefix(&**text) {
+                    Some(_) => text.len(),
+                    None => return false,
+                },
+                (Piece::Value(placeholder), Some(Piece::Literal(next))) => {
+                    let end = match placeholder.stop {
+                        Some(stop) => rest.find(char::from(stop)),
+                        // The last value: what follows it is the end of the key.
+                        None => rest.len().checked_sub(next.len()),
+                    };
+                    match end.filter(|end| rest.is_char_boundary(*end)) {
+                        Some(end) if !rest[..end].contains(':') => end,
+                        _ => return false,
+                    }
+                }
+                (Piece::Value(_), _) if rest.contains(':') => return false,
+                (Piece::Value(_), _) => rest.len(),
+            };
+            rest = &rest[end..];
+        }
+        rest.is_empty()
+    }
+
     fn names(&self) -> impl Iterator<Item = &str> {
         let named =
             |placeholder: &&Placeholder| matches!(placeholder.source, Source::Argument { .. });

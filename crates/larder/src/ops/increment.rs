@@ -11,6 +11,7 @@ use crate::key::Key;
 use crate::middleware::{Action, Intended, Outcome};
 use crate::policy::{Fault, Policy};
 use crate::runtime::{BoxFuture, block_on};
+use crate::stats::Counter;
 use crate::switch::Operations;
 
 /// The knobs of a [`Policy`] as methods of a builder that has a `policy`.
@@ -79,6 +80,9 @@ impl<'a> Increment<'a> {
             None => self.add_here(policy),
         };
         adding.end(Outcome::came_of(&sum, |_| true));
+        if sum.is_ok() {
+            inner.count_direct(self.key.as_str(), Counter::Stored, 1);
+        }
         sum
     }
 

@@ -9,7 +9,8 @@ use super::increment::policy_knobs;
 use crate::cache::Cache;
 use crate::codec::Wire;
 use crate::engine::{
-    AsResult, Cacheable, Hit, LOADING, Mode, Plan, Share, Ticket, fill_behind, hit, refused,
+    AsResult, Cacheable, Hit, LOADING, Mode, Plan, Share, Ticket, count_look, fill_behind, hit,
+    refused,
 };
 use crate::error::{BoxError, Error, Result};
 use crate::key::{Key, KeyBuf};
@@ -174,19 +175,22 @@ impl<'a, L> GetOrLoad<'a, L> {
         if policy.ttl.is_none() {
             return Err(refused("get_or_load", &self.key.to_key(), Fault::NoTtl));
         }
-        Ok(
-            match hit::<AsResult, Result<V>>(self.cache, &LOADING, &self.key) {
-                Hit::Value(value) => Started::Hit(value?),
-                Hit::Refresh(value, ticket) => match self.behind {
-                    Some(behind) => {
-                        behind(self, ticket);
-                        Started::Hit(value?)
-                    }
-                    None => Started::Miss(self, ticket.claim(), Some(value?)),
-                },
-                Hit::Miss => Started::Miss(self, Mode::Foreground, None),
+        let looked = hit::<AsResult, Result<V>>(self.cache, &LOADING, &self.key);
+        // Middleware is asked before anything is read: there the fill looks, and counts.
+        if inner.middleware.is_empty() {
+            count_look(inner, &LOADING, &self.key, Some(&looked));
+        }
+        Ok(match looked {
+            Hit::Value(value) => Started::Hit(value?),
+            Hit::Refresh(value, ticket) => match self.behind {
+                Some(behind) => {
+                    behind(self, ticket);
+                    Started::Hit(value?)
+                }
+                None => Started::Miss(self, ticket.claim(), Some(value?)),
             },
-        )
+            Hit::Miss => Started::Miss(self, Mode::Foreground, None),
+        })
     }
 
     /// Loads; a stale value stands in when that fails.

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::key::Key;
 use crate::policy::Policy;
 use crate::runtime::{BoxFuture, block_on};
+use crate::stats::Counter;
 
 /// A write, before it is awaited.
 #[must_use = "nothing is written before it is awaited, or driven with `wait`"]
@@ -78,7 +79,11 @@ impl<'a, V: Cacheable> Set<'a, V> {
             wire: &self.wire,
         };
         let value = (Value::new(self.value), size_of::<V>());
-        store(inner, storing, self.tags, value).await
+        let written = store(inner, storing, self.tags, value).await?;
+        if written {
+            inner.count_direct(self.key.as_str(), Counter::Stored, 1);
+        }
+        Ok(written)
     }
 }
 
@@ -144,8 +149,14 @@ impl<'a, V: Cacheable> SetMany<'a, V> {
         let policy = self.policy.or(&inner.defaults);
         let wire = self.wire;
         let value = |value| (Value::new(value), size_of::<V>());
+        let keys: Vec<Key> = self.entries.iter().map(|(key, _)| key.clone()).collect();
         let entries = self.entries.into_iter().map(|(key, v)| (key, value(v)));
-        store_many(inner, policy, &wire, &self.tags, entries.collect()).await
+        let written = store_many(inner, policy, &wire, &self.tags, entries.collect()).await?;
+        // Which ones a store has not written, if any, it does not say.
+        for key in keys.iter().take(written) {
+            inner.count_direct(key.as_str(), Counter::Stored, 1);
+        }
+        Ok(written)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use larder::Cache;
 use larder::middleware::{Action, Lowercase, Prefix};
+use larder::runtime::SystemRuntime;
 use larder::store::Store;
 use larder::testing::MemoryStore;
 
@@ -22,7 +23,7 @@ fn node(store: &Arc<MemoryStore>, spy: &Spy) -> Cache {
 
 #[test]
 fn processes_meet_under_the_rewritten_key() {
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(MemoryStore::new(Arc::new(SystemRuntime::new())));
     let (spy, other) = (Spy::new(), Spy::new());
     let (a, b) = (node(&store, &spy), node(&store, &other));
     a.blocking().set("User:7", &7_u64).ttl("1m").wait().unwrap();
@@ -39,7 +40,7 @@ fn processes_meet_under_the_rewritten_key() {
 
 #[test]
 fn patterns_and_prefixes_reach_the_store() {
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(MemoryStore::new(Arc::new(SystemRuntime::new())));
     let (spy, other) = (Spy::new(), Spy::new());
     let (a, b) = (node(&store, &spy), node(&store, &other));
     for key in ["User:1", "User:2", "Order:1"] {
@@ -52,7 +53,7 @@ fn patterns_and_prefixes_reach_the_store() {
 
 #[test]
 fn a_read_that_is_left_out_asks_no_store() {
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(MemoryStore::new(Arc::new(SystemRuntime::new())));
     let writer = node(&store, &Spy::new());
     writer.blocking().set("k", &1_u64).ttl("1m").wait().unwrap();
     let reader = node(&store, &Spy::new().refusing(Action::Get, "k"));
@@ -71,7 +72,7 @@ fn a_read_that_is_left_out_asks_no_store() {
 
 #[test]
 fn a_function_is_one_read_one_load_and_one_write() {
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(MemoryStore::new(Arc::new(SystemRuntime::new())));
     let (spy, other) = (Spy::new(), Spy::new());
     let (a, b) = (node(&store, &spy), node(&store, &other));
     let call = |cache: &Cache| {
@@ -96,7 +97,7 @@ fn a_function_is_one_read_one_load_and_one_write() {
 
 #[test]
 fn a_batch_over_a_store_tells_each_key() {
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(MemoryStore::new(Arc::new(SystemRuntime::new())));
     let (spy, other) = (Spy::new(), Spy::new());
     let (a, b) = (node(&store, &spy), node(&store, &other));
     a.blocking().set("A", &1_u64).ttl("1m").wait().unwrap();
