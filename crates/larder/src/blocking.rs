@@ -5,8 +5,10 @@ use crate::codec::Portable;
 use crate::engine::Cacheable;
 use crate::error::{BoxError, Result};
 use crate::explain::Explain;
+use crate::key::KeyPart;
 use crate::ops::{AcquireLock, GetOrLoad, Increment, Remaining, Set, SetMany};
 use crate::policy::IntoSpan;
+use crate::rules::{Happened, Happening};
 use crate::runtime::block_on;
 use crate::selector::Selector;
 
@@ -103,6 +105,26 @@ impl<'a> Blocking<'a> {
     {
         let key = self.0.full_key(key.as_ref());
         GetOrLoad::new(self.0, key, || std::future::ready(load()), V::wire())
+    }
+
+    /// [`Cache::happened`] on this thread.
+    ///
+    /// # Errors
+    /// As [`Cache::happened`].
+    pub fn happened<E: Happening>(&self, event: &E) -> Result<Happened> {
+        block_on(self.0.happened(event))
+    }
+
+    /// [`Cache::happened_named`] on this thread.
+    ///
+    /// # Errors
+    /// As [`Cache::happened`].
+    pub fn happened_named<N: AsRef<str>, V: KeyPart>(
+        &self,
+        name: &str,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Happened> {
+        block_on(self.0.happened_named(name, fields))
     }
 
     /// [`Cache::set`]; end it with [`wait`](Set::wait).

@@ -33,6 +33,7 @@ mod listening;
 mod naming;
 mod outside;
 mod relay;
+mod rules;
 mod schedules;
 mod scoped;
 mod sweep;
@@ -49,6 +50,8 @@ pub(crate) use outside::{Looked, Looking, Outside, Reached, StoreLease};
 pub(crate) use relay::Relay;
 pub(crate) use schedules::{Ended, Schedule, Schedules, Woken};
 pub use schedules::{Phase, Status};
+use rules::Book;
+pub use rules::Rules;
 use sweep::Sweeper;
 pub(crate) use through::Through;
 pub(crate) use write::{Filled, When};
@@ -97,6 +100,7 @@ pub(crate) struct Inner {
     pub(crate) templates: Templates,
     pub(crate) observers: Observers,
     pub(crate) callbacks: Callbacks,
+    pub(crate) book: Book,
     pub(crate) switch: Switch,
     pub(crate) background: Background,
     pub(crate) schedules: Schedules,

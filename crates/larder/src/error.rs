@@ -122,6 +122,11 @@ impl Error {
     }
 
     /// A key, template or pattern that cannot be used.
+    /// What went wrong, without operation and key.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     pub(crate) fn key(message: String) -> Self {
         Self::new(ErrorKind::InvalidKey, "key", message)
     }

@@ -254,6 +254,15 @@ pub enum Event<'a> {
         /// How it went.
         warmed: &'a Warmed,
     },
+    /// Something has happened that rules speak of, and they were applied.
+    Happened {
+        /// The event.
+        name: &'a str,
+        /// How many rules spoke of it.
+        rules: usize,
+        /// How many live entries were forgotten.
+        forgotten: usize,
+    },
     /// Middleware has left an operation out.
     LeftOut {
         /// The key, without the cache's prefix; empty when several were meant.
@@ -386,6 +395,14 @@ impl fmt::Display for Event<'_> {
                 write!(f, "another process writes `{key}` on its schedule")
             }
             Self::Warmed { function, warmed } => write!(f, "warmed `{function}`: {warmed}"),
+            Self::Happened {
+                name,
+                rules,
+                forgotten,
+            } => write!(
+                f,
+                "{name} happened: {rules} rules, {forgotten} entries forgotten"
+            ),
             Self::LeftOut { key, action, by } => write!(f, "{by} left out the {action} of `{key}`"),
             Self::StayedLocal { key, type_name } => {
                 write!(

@@ -36,6 +36,7 @@
 //! - **Configuration.** [`config`] says what URLs, files and `LARDER_*` variables may say; [`setup_from_file`], [`setup_from_env`].
 //! - **Looking inside.** [`Explain`] says why the next call would hit or miss, [`Stats`] and [`FunctionStats`] count, [`Observer`] is told, [`detect`] collects what was read.
 //! - **Around operations.** [`middleware`] renames keys, leaves operations out, sees how they end.
+//! - **Rules.** [`rules`] say what is forgotten when something happens in the program.
 //! - **Scopes.** [`scope()`] switches operations off, forces misses or sets context values for one task or thread.
 //! - **Tests.** [`testing`] runs cached functions in virtual time under a seed.
 //!
@@ -84,6 +85,7 @@ mod memory;
 pub mod middleware;
 mod ops;
 mod policy;
+pub mod rules;
 mod scope;
 mod selector;
 mod shim;
@@ -100,7 +102,8 @@ pub mod __private;
 pub use background::reader;
 pub use blocking::Blocking;
 pub use cache::{
-    Builder, Cache, IntoWeight, Subscription, Told, cache, named, register, set_default, setup,
+    Builder, Cache, IntoWeight, Rules, Subscription, Told, cache, named, register, set_default,
+    setup,
 };
 #[cfg(any(feature = "sign", feature = "encrypt"))]
 pub use codec::SealKey;

@@ -274,7 +274,7 @@ fn subscriptions_come_and_go_on_all_threads_while_others_write() {
 #[test]
 fn over_a_store_each_process_hears_of_what_it_does() {
     let store = Arc::new(larder::testing::MemoryStore::new(Arc::new(
-        larder::runtime::SystemRuntime,
+        larder::runtime::SystemRuntime::new(),
     )));
     let node = || {
         let store = Arc::clone(&store) as Arc<dyn larder::store::Store>;

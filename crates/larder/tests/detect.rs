@@ -364,7 +364,7 @@ fn over_a_store_the_tier_is_named_and_the_words_are_those_of_the_call() {
     use std::sync::Arc;
 
     let store = Arc::new(larder::testing::MemoryStore::new(Arc::new(
-        larder::runtime::SystemRuntime,
+        larder::runtime::SystemRuntime::new(),
     )));
     let node = || Cache::builder().store(Arc::clone(&store) as Arc<dyn larder::store::Store>);
     let (a, b) = (node().build().unwrap(), node().build().unwrap());

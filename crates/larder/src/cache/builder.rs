@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use larder_syntax::size;
 
 use super::{
-    Background, Cache, Callbacks, Inner, Outside, Relay, Schedules, Sweeper, Weighers,
+    Background, Book, Cache, Callbacks, Inner, Outside, Relay, Schedules, Sweeper, Weighers,
 };
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
@@ -274,6 +274,7 @@ impl Builder {
             templates: Templates::new(self.templates),
             observers: self.observers,
             callbacks: Callbacks::default(),
+            book: Book::default(),
             switch,
             background: Background::new(self.background),
             schedules: Schedules::default(),

@@ -131,7 +131,12 @@ impl Template {
         rest.is_empty()
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    /// Whether a value of this name stands in it.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let named =
             |placeholder: &&Placeholder| matches!(placeholder.source, Source::Argument { .. });
         self.template
