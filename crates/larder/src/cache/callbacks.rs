@@ -83,6 +83,8 @@ impl Cache {
     /// whose time was over. Of a prefix, a pattern, tags or a `clear` nobody knows the keys: the callback is told once if some of its own may have been meant, with
     /// `key: None`.
     ///
+    /// On a view ([`scoped`](Self::scoped)) the pattern is the view's own; what is told names the whole key, as always.
+    ///
     /// It is called as an [`Observer`](crate::Observer) is: on the thread where it happened, after the fact, outside of locks. It must not block and must not panic. What it does to a cache itself is told to no callback, so
     /// that it cannot call itself for ever; observers hear of it. While a callback is there, hits cost what they cost with an observer.
     ///
@@ -109,6 +111,7 @@ impl Cache {
         pattern: &str,
         call: impl Fn(&Told<'_>) + Send + Sync + 'static,
     ) -> Subscription {
+        let pattern = &*self.within_view(pattern);
         let mut listed = self.inner.callbacks.0.write();
         listed.last += 1;
         let id = listed.last;

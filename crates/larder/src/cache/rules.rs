@@ -31,7 +31,7 @@ pub(crate) struct Book(RwLock<Arc<Vec<Known>>>);
 pub struct Rules<'a>(&'a Inner);
 
 impl Cache {
-    /// What this cache forgets when something happens.
+    /// What this cache forgets when something happens. A view has the rules of its cache; what happened to a view is forgotten under it.
     #[must_use]
     pub fn rules(&self) -> Rules<'_> {
         Rules(&self.inner)
@@ -125,7 +125,7 @@ impl Cache {
         let mut fault: Option<Error> = None;
         for selector in said.into_iter().flatten() {
             let forgotten = match selector {
-                Ok(selector) => self.inner.forget(&selector).await,
+                Ok(selector) => self.inner.forget(&self.meant(selector)).await,
                 Err(error) => Err(error),
             };
             match forgotten {

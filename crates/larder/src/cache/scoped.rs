@@ -91,8 +91,13 @@ impl Cache {
 
     /// The pattern that a pattern of this handle's callers comes to, as keys are kept.
     pub(crate) fn kept_pattern(&self, pattern: &str) -> String {
-        let pattern = literally(self.view()) + pattern;
+        let pattern = self.within_view(pattern);
         self.inner.middleware.pattern(&pattern).into_owned()
+    }
+
+    /// A pattern of this handle's callers as the whole cache would have it.
+    pub(crate) fn within_view(&self, pattern: &str) -> String {
+        literally(self.view()) + pattern
     }
 
     /// A key, kept without the cache's prefix, as callers of this handle write it.

@@ -10,6 +10,7 @@ mod outcomes;
 mod ready;
 #[cfg(feature = "serde")]
 mod stores;
+mod views;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
