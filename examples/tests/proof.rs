@@ -115,6 +115,21 @@ fn warm() {
 }
 
 #[test]
+fn middleware() {
+    proves("middleware");
+}
+
+#[test]
+fn detection() {
+    proves("detection");
+}
+
+#[test]
+fn rules() {
+    proves("rules");
+}
+
+#[test]
 fn quickstart_walks_the_repository() {
     let output = example("quickstart")
         .output()

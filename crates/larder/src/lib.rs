@@ -176,6 +176,15 @@ struct Readme;
     feature = "sqlite"
 ))]
 mod guide {
+    #[doc = include_str!("../../../docs/middleware.md")]
+    struct Middleware;
+
+    #[doc = include_str!("../../../docs/observing.md")]
+    struct Observing;
+
+    #[doc = include_str!("../../../docs/rules.md")]
+    struct Rules;
+
     #[doc = include_str!("../../../docs/bloom.md")]
     struct Bloom;
 
