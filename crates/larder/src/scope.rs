@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use crate::detect::Recorder;
 use crate::switch::Operations;
@@ -15,7 +15,8 @@ use crate::switch::Operations;
 /// A setting for all cache operations inside a future or a closure.
 ///
 /// Scopes nest: the inner one adds to the outer one, and what was there is restored at its end, also after a panic or a
-/// dropped future. A scope belongs to one task or one thread; tasks and threads started inside it, and background loads, do not inherit it.
+/// dropped future. A scope belongs to one task or one thread; tasks and threads started inside it do not inherit it. A load that runs behind its reader has the reader's context values, which its
+/// key and its tags are made of, and nothing else.
 ///
 /// ```
 /// let cache = larder::Cache::builder().build()?;
@@ -137,7 +138,7 @@ pub struct Scoped<F> {
 impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<F::Output> {
         let _entered = Entered::new(Some(Arc::clone(&self.settings)));
         self.future.as_mut().poll(context)
     }
@@ -199,6 +200,29 @@ impl Settings {
 pub(crate) fn outside<R>(f: impl FnOnce() -> R) -> R {
     let _entered = Entered::new(None);
     f()
+}
+
+/// The context values of a task or thread, for a load that goes on without it.
+#[derive(Debug)]
+pub(crate) struct Context(Option<(Arc<Settings>, Open)>);
+
+impl Context {
+    /// Those of this task or thread.
+    pub(crate) fn here() -> Self {
+        let settings = current().filter(|settings| !settings.context.is_empty());
+        Self(settings.map(|settings| {
+            let own = Settings {
+                context: settings.context.clone(),
+                ..Settings::default()
+            };
+            (Arc::new(own), Open::new())
+        }))
+    }
+
+    /// Runs something with these values and no other scope.
+    pub(crate) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        within(self.0.as_ref().map(|(settings, _)| Arc::clone(settings)), f)
+    }
 }
 
 /// Runs something in the scope of another thread.

@@ -376,7 +376,6 @@ fn over_a_store_the_tier_is_named_and_the_words_are_those_of_the_call() {
     let first = call(&a);
     assert_eq!(first[0].source, Source::Loaded);
     assert_eq!(first.writes.len(), 1);
-    assert_ne!(&*first.writes[0].tier, "memory");
     let second = call(&b);
     assert_eq!(second[0].tier.as_ref(), Some(&first.writes[0].tier));
     assert_eq!(second[0].strategy.to_string(), "ttl + soft + fail_safe");

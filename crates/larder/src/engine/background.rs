@@ -123,10 +123,13 @@ impl Ticket {
         self.behind.given_up = Some(Arc::clone(&given_up));
         let (cache, mode) = self.start();
         let inner = Arc::clone(&cache.inner);
+        let reader = scope::Context::here();
         let mut task = Box::pin(reload(cache, mode));
-        let task = std::future::poll_fn(move |context| match task.as_mut().poll(context) {
-            Poll::Pending if given_up.load(Ordering::Relaxed) => Poll::Ready(()),
-            polled => polled.map(drop),
+        let task = std::future::poll_fn(move |context| {
+            match reader.enter(|| task.as_mut().poll(context)) {
+                Poll::Pending if given_up.load(Ordering::Relaxed) => Poll::Ready(()),
+                polled => polled.map(drop),
+            }
         });
         inner.runtime.spawn(Task::Load(Box::pin(task)));
     }
@@ -148,7 +151,8 @@ impl Ticket {
         }
         let (cache, mode) = self.start();
         let inner = cache.inner.clone();
-        let job = Box::new(move || drop(reload(cache, mode)));
+        let reader = scope::Context::here();
+        let job = Box::new(move || drop(reader.enter(|| reload(cache, mode))));
         inner.runtime.spawn(Task::BlockingLoad(job));
     }
 
