@@ -192,6 +192,46 @@ fn a_ban_by_one_process_keeps_the_key_out_of_all() {
     }
 }
 
+/// Counts and bans of a moment.
+fn use_up(cache: &Cache) {
+    for window in WINDOWS {
+        let limit = RateLimit::new(1, "20ms").ban("20ms").window(window);
+        for _ in 0..3 {
+            let call = cache.guard(&limit, "k", || async { Ok::<_, Refused>(()) });
+            drop(call.wait());
+        }
+    }
+}
+
+#[test]
+fn what_has_run_out_leaves_nothing_in_redis() {
+    let server = redis_server::alone();
+    use_up(&cache(&format!(
+        "redis://{}/0?timeout=10s",
+        server.address()
+    )));
+    let left = || redis_server::cli(server.port(), &["DBSIZE"]);
+    eventually("all records are gone", || left().trim() == "0");
+}
+
+#[test]
+fn what_has_run_out_leaves_nothing_in_sqlite() {
+    let directory = new_directory();
+    let file = directory.join("limits.db");
+    let url = format!("sqlite://{}?timeout=30s&sweep=20ms", file.display());
+    let cache = cache(&url);
+    use_up(&cache);
+    let bare = rusqlite::Connection::open(&file).unwrap();
+    let left = || {
+        let count = "SELECT (SELECT count(*) FROM span) + (SELECT count(*) FROM admission)";
+        bare.query_row(count, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    eventually("all rows are gone", || left() == 0);
+    drop((bare, cache));
+    drop(std::fs::remove_dir_all(directory));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_redis_is_one_round_trip() {
     let server = redis_server::alone();
