@@ -286,6 +286,7 @@ mod guide {
 
     #[doc = include_str!("../../../docs/slow-calls.md")]
     struct SlowCalls;
+
     #[doc = include_str!("../../../docs/locks.md")]
     struct Locks;
 

@@ -66,6 +66,12 @@ impl GuardArgs {
                 }
                 self.exceptions = Some(closure);
             }
+            "exceptions" => {
+                let message = format!(
+                    "`{guard}` does not ask what came back: `exceptions` is for `circuit_breaker` and `slow_call`"
+                );
+                return Err(syn::Error::new_spanned(name, message));
+            }
             "key" | "cache" | "crate" | "version" | "associated" | "result" | "option"
             | "plain" => {
                 self.common.read(Knob { name, value })?;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::knobs::finite;
 use super::{Asking, Guard, Pass, Reason, Refused};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::policy::{Fault, IntoShare, IntoSpan, Lit, Span};
+use crate::policy::{Fault, IntoShare, IntoSpan, Lit};
 use crate::runtime::BoxFuture;
 
 mod circuit;
@@ -76,8 +77,8 @@ impl CircuitBreaker {
     /// How far back calls are counted. They are counted in ten slices of it, and the oldest is forgotten as a whole.
     #[must_use]
     pub fn per(mut self, span: impl IntoSpan) -> Self {
-        match span.into_span() {
-            Ok(Span(span)) => self.terms.per = span,
+        match finite(span) {
+            Ok(span) => self.terms.per = span,
             Err(fault) => self.fault = Some(fault),
         }
         self
@@ -86,8 +87,8 @@ impl CircuitBreaker {
     /// For how long it stays open before calls are tried. A tried call that is not back after the same time gives up its place.
     #[must_use]
     pub fn open_for(mut self, span: impl IntoSpan) -> Self {
-        match span.into_span() {
-            Ok(Span(span)) => self.terms.open_for = span,
+        match finite(span) {
+            Ok(span) => self.terms.open_for = span,
             Err(fault) => self.fault = Some(fault),
         }
         self

@@ -1,8 +1,16 @@
 //! Literals of attributes as what the knobs of guards need; evaluated by the compiler, so that a panic is a compile error at the literal.
 
 use super::Outage;
-use crate::policy::{FOREVER, Lit};
+use crate::policy::{FOREVER, Fault, IntoSpan, Lit, Span};
 use crate::store::Window;
+
+/// A span of time that ends, in nanoseconds, of a builder.
+pub(super) fn finite(span: impl IntoSpan) -> Result<u64, Fault> {
+    match span.into_span()? {
+        Span(FOREVER) => Err(Fault::ForeverNotHere),
+        Span(span) => Ok(span),
+    }
+}
 
 impl Lit {
     /// A whole number from 1 on.

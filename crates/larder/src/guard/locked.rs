@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::knobs::finite;
 use super::{Asking, Guard, Outage, Pass, Reason, Refused};
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::lock::{Holder, NotTaken};
-use crate::policy::{Fault, IntoSpan, Lit, Span};
+use crate::policy::{FOREVER, Fault, IntoSpan, Lit, Span};
 use crate::runtime::BoxFuture;
 
 mod keeper;
@@ -67,6 +68,7 @@ impl Locked {
     #[must_use]
     pub fn ttl(mut self, span: impl IntoSpan) -> Self {
         match span.into_span() {
+            Ok(Span(FOREVER)) => self.fault = Some(Fault::LockForever),
             Ok(Span(span)) => self.ttl = span,
             Err(fault) => self.fault = Some(fault),
         }
@@ -76,8 +78,8 @@ impl Locked {
     /// How long to wait for a lock that is held. Without it such a call is refused at once.
     #[must_use]
     pub fn wait(mut self, span: impl IntoSpan) -> Self {
-        match span.into_span() {
-            Ok(Span(span)) => self.wait = Wait::For(span),
+        match finite(span) {
+            Ok(span) => self.wait = Wait::For(span),
             Err(fault) => self.fault = Some(fault),
         }
         self
@@ -87,8 +89,8 @@ impl Locked {
     /// cannot be dropped and runs on without the lock. Default: ten times `ttl`.
     #[must_use]
     pub fn deadline(mut self, span: impl IntoSpan) -> Self {
-        match span.into_span() {
-            Ok(Span(span)) => self.deadline = Some(span),
+        match finite(span) {
+            Ok(span) => self.deadline = Some(span),
             Err(fault) => self.fault = Some(fault),
         }
         self
@@ -205,7 +207,11 @@ impl LockedKnobs {
     #[track_caller]
     #[must_use]
     pub const fn ttl(mut self, value: Lit) -> Self {
-        self.0.ttl = value.finite();
+        self.0.ttl = match value.span() {
+            Ok(Span(FOREVER)) => panic!("{}", Fault::LockForever.message()),
+            Ok(Span(span)) => span,
+            Err(fault) => panic!("{}", fault.message()),
+        };
         self
     }
 

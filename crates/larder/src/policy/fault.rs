@@ -46,6 +46,8 @@ pub enum Fault {
     #[doc(hidden)]
     NoLockTtl,
     #[doc(hidden)]
+    LockForever,
+    #[doc(hidden)]
     NoCircuit,
     #[doc(hidden)]
     TimeoutPastHard,
@@ -74,6 +76,9 @@ impl Fault {
             }
             Self::NoLockTtl => {
                 "say for how long the lock is held without a word from its holder: `#[locked(ttl = \"10s\")]`"
+            }
+            Self::LockForever => {
+                "a lock that never ends stays with a process that was killed: say a span like \"10s\"; it is renewed while its body runs"
             }
             Self::NoCircuit => {
                 "say which share of failures in how long opens the circuit, and for how long: `#[circuit_breaker(errors = \"10%\", per = \"1m\", open_for = \"30s\")]`"

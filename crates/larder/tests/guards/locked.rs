@@ -633,6 +633,11 @@ fn what_cannot_be_is_refused_with_the_mend() {
         ),
         (Locked::new("0s"), "a duration cannot be zero"),
         (Locked::new("soon"), ""),
+        (
+            Locked::new("forever"),
+            "stays with a process that was killed",
+        ),
+        (Locked::new("10s").wait("forever"), "give this knob a span"),
         (Locked::new("10s").wait(-1), "negative"),
     ] {
         let refused = scene
