@@ -57,7 +57,7 @@ pub use outage::Outage;
 pub use rate_limit::{RateLimit, RateLimitKnobs};
 pub use refused::{CarriesRefusal, Reason, Refused};
 pub use slow_call::{SlowCall, SlowCallKnobs};
-pub(crate) use states::States;
+pub(crate) use states::{State, States};
 
 pub use crate::store::Window;
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::guard::Outcome;
-use crate::guard::states::State;
+use crate::guard::{Outcome, State};
 use crate::runtime::Timestamp;
 
 /// How finely the window rolls.
