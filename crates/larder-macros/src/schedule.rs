@@ -40,10 +40,10 @@ pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Args> {
         seen.push(knob.name.clone());
         errors.keep(schedule.read(knob, &mut args));
     }
-    if let Some(error) = schedule.missing(&args) {
-        errors.push(error);
-    }
     errors.finish()?;
+    if let Some(error) = schedule.missing(&args) {
+        return Err(error);
+    }
     args.schedule = Some(schedule);
     Ok(args)
 }

@@ -165,7 +165,12 @@ fn runner(unit: &Unit<'_>) -> TokenStream {
 fn copy(argument: &Argument) -> TokenStream {
     let ident = &argument.ident;
     match &argument.held {
-        Held::Value => quote!(let #ident = __own(&#ident);),
+        Held::Value => {
+            // What cannot be copied is an error at the argument.
+            let span = placed(ident.span());
+            let copy = quote_spanned!(span=> __own(&#ident));
+            quote!(let #ident = #copy;)
+        }
         Held::Shared(_) | Held::Unique(_) => {
             quote!(let #ident = ::core::clone::Clone::clone(&#ident);)
         }

@@ -48,7 +48,7 @@ pub fn shutdown() -> Shutdown {
 }
 
 impl Cache {
-    /// Ends all schedules of this cache and waits until their runs in progress have ended. Awaited, or driven with [`wait`](Shutdown::wait).
+    /// Ends all schedules of this cache, also when it is asked of a view, and waits until their runs in progress have ended. Awaited, or driven with [`wait`](Shutdown::wait).
     ///
     /// What is kept stays, and calls still load what is not. Another process takes over at once. Schedules can be started anew afterwards.
     ///

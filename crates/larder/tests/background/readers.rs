@@ -78,6 +78,20 @@ fn without_a_value_it_gives_nothing_or_the_fallback() {
 }
 
 #[test]
+fn a_reader_of_a_view_reads_under_its_prefix() {
+    let world = World::new();
+    let view = world.cache().scoped("shop:7:");
+    view.blocking()
+        .set("rates", &8_u64)
+        .ttl("1h")
+        .wait()
+        .unwrap();
+    let reader = view.reader::<u64>("rates").start().unwrap();
+    world.settle();
+    assert_eq!(reader.value(), Some(8));
+}
+
+#[test]
 fn what_the_source_has_forgotten_is_gone_after_the_next_pull() {
     let world = World::new();
     world.set_random(0);
