@@ -152,7 +152,7 @@ pub enum Event<'a> {
         /// What befell it.
         notice: &'a Notice<'a>,
     },
-    /// What is allowed and risky in the cache's configuration; told once, when it is built.
+    /// What is allowed and risky in the cache's configuration; told once, when it is built, or when a schedule is started that it concerns.
     Advice {
         /// What it is about; stays the same from release to release.
         id: &'static str,

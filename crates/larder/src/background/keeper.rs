@@ -174,7 +174,7 @@ struct Keeping(Keeper);
 impl Keeping {
     async fn run(mut self) {
         self.0.keep().await;
-        if let (Some(tenure), Some(inner)) = (&mut self.0.tenure, self.0.cache.upgrade()) {
+        if let (Some(tenure), Some(inner)) = (&self.0.tenure, self.0.cache.upgrade()) {
             tenure.give_back(&inner).await;
         }
     }

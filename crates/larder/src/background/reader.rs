@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::beat::Beat;
-use super::keeper::{Keeper, Told};
+use super::keeper::{Keeper, Start, Told};
 use super::{Status, known};
 use crate::cache::{Cache, Ended, Schedule};
 use crate::codec::{Portable, Wire};
@@ -121,28 +121,15 @@ impl<V: Cacheable> ReaderBuilder<V> {
         let schedule = Schedule::new(None);
         inner.schedules.add(&schedule);
         known(inner);
-        let (pulled, home) = (Arc::clone(&shelf), Home::current());
         let keeper = Keeper {
             schedule: Arc::clone(&schedule),
             cache: Arc::downgrade(inner),
             runtime: Arc::clone(&inner.runtime),
-            home,
+            home: Home::current(),
             beat,
             tenure: None,
             limit: LIMIT,
-            start: Box::new(move |cache, schedule| {
-                let (cache, shelf) = (cache.clone(), Arc::clone(&pulled));
-                let mut told = Told::new(schedule);
-                let runtime = Arc::clone(&cache.inner.runtime);
-                runtime.spawn(Task::Load(Box::pin(async move {
-                    told.begun();
-                    told.is(match shelf.pull(&cache).await {
-                        Ok(_) => Ended::Well,
-                        Err(_) => Ended::Failed,
-                    });
-                })));
-                true
-            }),
+            start: pulling(&shelf),
         };
         keeper.spawn();
         Ok(Reader(Arc::new(Inside {
@@ -152,6 +139,24 @@ impl<V: Cacheable> ReaderBuilder<V> {
             fallback: self.fallback,
         })))
     }
+}
+
+/// A run of a reader's schedule: a pull.
+fn pulling<V: Cacheable>(shelf: &Arc<Shelf<V>>) -> Start {
+    let pulled = Arc::clone(shelf);
+    Box::new(move |cache, schedule| {
+        let (cache, shelf) = (cache.clone(), Arc::clone(&pulled));
+        let mut told = Told::new(schedule);
+        let runtime = Arc::clone(&cache.inner.runtime);
+        runtime.spawn(Task::Load(Box::pin(async move {
+            told.begun();
+            told.is(match shelf.pull(&cache).await {
+                Ok(_) => Ended::Well,
+                Err(_) => Ended::Failed,
+            });
+        })));
+        true
+    })
 }
 
 /// A copy of a value that another writes, answered from memory. Clones share it; the last one that is dropped ends the pulling.

@@ -102,7 +102,7 @@ impl Tenure {
     }
 
     /// Gives it back, so that another process need not wait for its end.
-    pub(super) async fn give_back(&mut self, inner: &Inner) {
+    pub(super) async fn give_back(&self, inner: &Inner) {
         if self.standing != Some(Standing::Mine) {
             return;
         }

@@ -8,5 +8,6 @@ mod support;
 mod hostile;
 mod keeping;
 mod readers;
+mod runtimes;
 #[cfg(feature = "serde")]
 mod shared;

@@ -75,7 +75,7 @@ impl<F> Crew<F> {
 
 impl<F: Future> Crew<F> {
     /// What the next one gives that ends; `None` when none is under way.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
+    pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Option<F::Output>> {
         // Before the looks: who rings after its own look rings for the next poll.
         let waker = context.waker().clone();
         let before = self.parent.lock().replace(waker);
