@@ -33,7 +33,7 @@ pub(crate) use put::{Storing, put, refused, store, store_many};
 pub use settle::{IntoTags, KeptError, Nullable, Settle};
 pub use shape::{ArcTarget, Arced, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape};
 
-pub use crate::stats::{FunctionStats, Site};
+pub use crate::stats::Site;
 
 /// The site of direct operations. They have no source to reload an entry with.
 pub(crate) static DIRECT: Site = Site::new("", "");

@@ -8,12 +8,13 @@ use std::future::Future;
 
 use crate::cache::Cache;
 use crate::codec::Wire;
-use crate::engine::{Cacheable, FunctionStats, Mode, Shape, Site};
+use crate::engine::{Cacheable, Mode, Shape, Site};
 use crate::error::Result;
 use crate::explain::{Explain, explain};
 use crate::key::{Key, KeyBuf};
 use crate::ops::{OneByOne, Step, Together, Warm};
 use crate::runtime::{BoxFuture, block_on};
+use crate::stats::FunctionStats;
 
 type KeyAsync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + Send + Sync + 'h>;
 type KeySync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + 'h>;

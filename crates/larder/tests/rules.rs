@@ -486,7 +486,7 @@ fn a_store_that_fails_is_an_error_and_the_other_rules_are_tried() {
     local.set("name:Ada", &1_u64).ttl("1h").wait().unwrap();
     cache.rules().add(rule("user.renamed -> user:{id}"));
     cache.rules().add(rule("user.renamed -> name:{name}"));
-    store.cut();
+    store.refuse();
     let error = cache
         .blocking()
         .happened(&UserRenamed::new(7, "Ada"))

@@ -133,14 +133,13 @@ impl<'a> Batch<'a> {
 
     /// Tells the middleware how the read of a key ended; once, the first time.
     fn ended(&self, key: &str, outcome: Outcome) {
-        let reading = self.reading.lock().get_mut(key).and_then(Option::take);
-        if let Some(mut reading) = reading {
-            reading.end(outcome);
-            // It has been read, and is not one that was left out.
-            self.reading
-                .lock()
-                .insert(key.to_owned(), Some(Doing::unseen()));
-        }
+        let mut reading = self.reading.lock();
+        let Some(Some(reading_of_key)) = reading.get_mut(key) else {
+            return;
+        };
+        let mut ended = std::mem::replace(reading_of_key, Doing::unseen());
+        drop(reading);
+        ended.end(outcome);
     }
 
     /// Whether a key is not read: reading is off, or it was left out.

