@@ -45,7 +45,7 @@ mod states;
 #[doc(hidden)]
 pub use bloom::{
     AnswerByRefusal, AnswerWithoutRefusal, Answers, AnswersOf, BloomKnobs, SaysNo, SaysYes,
-    carries, says_no, says_yes,
+    answers_of_value, carries, says_no, says_yes,
 };
 pub use bloom::{AsyncBloom, Bloom, BloomCall, SyncBloom};
 pub(crate) use bloom::{Mode, Said, is_misuse};

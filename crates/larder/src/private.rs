@@ -10,7 +10,8 @@ pub use crate::engine::{
 };
 
 pub use crate::guard::{
-    AnswerByRefusal, AnswerWithoutRefusal, Answers, AnswersOf, carries, says_no, says_yes,
+    AnswerByRefusal, AnswerWithoutRefusal, Answers, AnswersOf, answers_of_value, carries, says_no,
+    says_yes,
 };
 
 pub use crate::codec::{NotPortable, WireOf};

@@ -44,9 +44,7 @@ impl Subject for Memory {
     }
 
     fn expect(&self) -> Expect {
-        Expect::everything()
-            .unsupported(Power::Invalidations)
-            .unsupported(Power::Bits)
+        Expect::everything().unsupported(Power::Invalidations)
     }
 }
 

@@ -13,6 +13,11 @@ use crate::key::View;
 use crate::model::{Argument, Held};
 use crate::tokens;
 
+/// What the filter of a method is called in its type.
+pub(crate) fn hidden(name: &Ident) -> Ident {
+    format_ident!("__larder_{}_filter", name.unraw(), span = name.span())
+}
+
 /// What the functions are made of.
 pub(crate) struct Filler<'a> {
     pub(crate) unit: &'a Unit<'a>,
@@ -75,7 +80,25 @@ impl Filler<'_> {
         }
     }
 
+    /// The filter itself: `filter` is what it is called.
+    fn holder(&self, filter: &Ident) -> TokenStream {
+        let library = &self.unit.function.library;
+        let (lints, visibility) = (super::all_lints(), self.visibility);
+        let conditions = &self.unit.attributes.conditions;
+        let (statics, bloom) = (&self.statics, &self.bloom);
+        quote! {
+            #(#conditions)*
+            #lints
+            #[doc(hidden)]
+            #visibility fn #filter() -> &'static #library::guard::Bloom {
+                #statics
+                #bloom
+            }
+        }
+    }
+
     fn functions(&self) -> TokenStream {
+        let holder = self.holder(&format_ident!("__filter"));
         let library = &self.unit.function.library;
         let result = |ty: TokenStream| quote!(#library::Result<#ty>);
         let used: Vec<&Argument> = self.unit.used().collect();
@@ -85,6 +108,7 @@ impl Filler<'_> {
         let one = quote!(let #key = #element;);
         let many = self.many(&keys, &element);
         [
+            holder,
             self.function(
                 "Adds the key of these arguments to the filter; whether that has changed it.",
                 self.signature("add", &used, &result(quote!(bool))),
@@ -186,7 +210,7 @@ impl Filler<'_> {
         before: &TokenStream,
         call: TokenStream,
     ) -> TokenStream {
-        let (statics, bloom, filter) = (&self.statics, &self.bloom, &self.filter);
+        let filter = &self.filter;
         let bind_cache = self.unit.bind_cache(View::Signature);
         let (visibility, lints) = (self.visibility, super::all_lints());
         let (end, name) = (self.end(), local("__name"));
@@ -194,11 +218,10 @@ impl Filler<'_> {
             #[doc = #doc]
             #lints
             #visibility #signature {
-                #statics
                 #bind_cache
                 let #name = #filter;
                 #before
-                (#bloom).#call #end
+                Self::__filter().#call #end
             }
         }
     }
@@ -231,7 +254,8 @@ impl Filler<'_> {
         let generics = generics_for(&function.item.sig.generics);
         let (parameters, clause) = (&generics.params, &generics.where_clause);
         let receiver = function.self_token().map(|token| quote!(&#lifetime #token));
-        let (statics, bloom, filter) = (&self.statics, &self.bloom, &self.filter);
+        let (filter, hidden) = (&self.filter, hidden(&self.name));
+        let holder = self.holder(&hidden);
         let (types, key) = (self.tuple(), self.key());
         let bind_cache = unit.bind_cache(View::Signature);
         let cache = local("__cache");
@@ -247,6 +271,8 @@ impl Filler<'_> {
             #[doc(hidden)]
             fn #hint() {}
 
+            #holder
+
             #(#conditions)*
             #lints
             #[doc = #doc]
@@ -254,9 +280,8 @@ impl Filler<'_> {
             #visibility fn #name<#parameters>(#receiver) -> #library::guard::#kind<#lifetime, #types>
             #clause
             {
-                #statics
                 #bind_cache
-                #library::guard::#kind::new(#cache, #bloom, #filter, #key)
+                #library::guard::#kind::new(#cache, Self::#hidden(), #filter, #key)
             }
         }
     }

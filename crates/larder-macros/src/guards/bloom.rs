@@ -1,7 +1,7 @@
 //! `#[bloom]`: a guard that answers for the function, and what it is filled by.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, ItemFn};
 
@@ -51,12 +51,11 @@ impl Guard {
     /// Output, for `#[bloom(capacity = 100_000, false_positives = "1%", key = "{id}")] async fn user_exists(id: u64) -> bool`:
     ///
     /// ```text
-    /// static __LARDER_GUARD: LazyLock<Bloom> = ..;
     /// let __place = ::larder::__private::default_cache();
     /// let __cache: &::larder::Cache = &__place;
     /// let __names = ({ .. "::user_exists" }, { .. id });
     /// let __load = move || async move { BODY };
-    /// Box::pin(filtered::<bool, _, _>(__cache, &*__LARDER_GUARD, __names, Answers::of_value(), __load)).await
+    /// Box::pin(filtered::<bool, _, _>(__cache, user_exists::__filter(), __names, answers_of_value::<bool>(), __load)).await
     /// ```
     pub(super) fn filters(&self, function: &Function) -> syn::Result<TokenStream> {
         let key = KeyModel::of_elements(&self.args.common, function)?;
@@ -64,7 +63,7 @@ impl Guard {
         let [cache, pair, load] = ["__cache", "__names", "__load"].map(local);
         let bind_cache = unit.bind_cache(View::Signature);
         let (name, element) = (self.name_of_filter(function), unit.element(View::Signature));
-        let (statics, bloom) = self.guard(function);
+        let (statics, bloom) = self.filter(function);
         let body = body(function, &quote!(move));
         let (call, inferred) = match function.is_async() {
             true => ("filtered", quote!(_, _)),
@@ -94,10 +93,6 @@ impl Guard {
         let function = Function::new(item.clone(), args);
         let key = KeyModel::of_elements(args, &function)?;
         let unit = self.unit(&function, &key);
-        let name = match &self.args.function {
-            Some(name) => format_ident!("{}", name.value(), span = function.name().span()),
-            None => function.name().clone(),
-        };
         let visibility = match &self.args.visible {
             Some(text) => text.parse()?,
             None => item.vis.clone(),
@@ -105,13 +100,42 @@ impl Guard {
         let (statics, bloom) = self.guard(&function);
         let filler = filter_handle::Filler {
             unit: &unit,
-            name,
+            name: self.function_name(&function),
             visibility: &visibility,
             statics,
             bloom,
             filter: self.name_of_filter(&function),
         };
         Ok(filler.expand(Home::of(self, &function, others)))
+    }
+
+    /// The filter: in the function itself, or where what fills it has it too, so that what is wrong with it is said once.
+    fn filter(&self, function: &Function) -> (TokenStream, TokenStream) {
+        if self.args.common.no_handle.is_some() {
+            return self.guard(function);
+        }
+        let name = self.function_name(function);
+        let filter = match function.receiver.is_some() || self.args.common.associated.is_some() {
+            true => {
+                let filter = filter_handle::hidden(&name);
+                quote!(Self::#filter())
+            }
+            false => quote!(#name::__filter()),
+        };
+        (TokenStream::new(), filter)
+    }
+
+    /// What callers call the function.
+    fn function_name(&self, function: &Function) -> Ident {
+        match &self.args.function {
+            Some(name) => {
+                let at = function.name().span();
+                let name = name.value();
+                syn::parse_str::<Ident>(&name)
+                    .map_or_else(|_| Ident::new_raw(&name, at), |_| Ident::new(&name, at))
+            }
+            None => function.name().clone(),
+        }
     }
 
     fn unit<'a>(&'a self, function: &'a Function, key: &'a KeyModel) -> Unit<'a> {
@@ -195,6 +219,6 @@ fn answers(function: &Function) -> TokenStream {
         let answers = function.private_at(span, "answers");
         return quote_spanned!(span=> #answers!(#output));
     }
-    let answers = function.private_at(span, "Answers");
-    quote_spanned!(span=> #answers::<#output>::of_value())
+    let answers = function.private_at(span, "answers_of_value");
+    quote_spanned!(span=> #answers::<#output>())
 }

@@ -19,8 +19,8 @@ mod knobs;
 mod size;
 
 pub use answers::{
-    AnswerByRefusal, AnswerWithoutRefusal, Answers, AnswersOf, SaysNo, SaysYes, carries, says_no,
-    says_yes,
+    AnswerByRefusal, AnswerWithoutRefusal, Answers, AnswersOf, SaysNo, SaysYes, answers_of_value,
+    carries, says_no, says_yes,
 };
 pub(crate) use filter::{Filter, Said};
 pub use handle::{AsyncBloom, SyncBloom};

@@ -29,11 +29,12 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
-    Acquired, Address, Admission, Asked, Counters, Failure, Fill, Filling, Found, LeaseLevel, Life,
-    Locks, Opening, Page, Quota, Read, Removal, Scan, Store, StoreFuture, TagVersions, Threads,
-    Touch, Touching, Windows, Write, Writing, answer, end, wall,
+    Acquired, Address, Admission, Asked, Bits, Counters, Failure, Fill, Filling, Found, LeaseLevel,
+    Life, Locks, Opening, Page, Quota, Read, Removal, Scan, Store, StoreFuture, TagVersions,
+    Threads, Touch, Touching, Windows, Write, Writing, answer, end, wall,
 };
 
+mod bits;
 mod fault;
 mod locks;
 mod options;
@@ -427,6 +428,10 @@ impl Store for Sqlite {
     fn windows(&self) -> Option<&dyn Windows> {
         Some(self)
     }
+
+    fn bits(&self) -> Option<&dyn Bits> {
+        Some(self)
+    }
 }
 
 impl Counters for Sqlite {
@@ -471,5 +476,24 @@ impl Windows for Sqlite {
     fn admit<'a>(&'a self, key: &'a str, quota: &'a Quota) -> StoreFuture<'a, Admission> {
         let (key, quota) = (key.to_owned(), *quota);
         Box::pin(self.change("admit", 0, move |tx| windows::admit(tx, &key, &quota)))
+    }
+}
+
+impl Bits for Sqlite {
+    fn set<'a>(&'a self, key: &'a str, positions: &'a [u32], life: Life) -> StoreFuture<'a, u64> {
+        let (key, positions) = (key.to_owned(), positions.to_vec());
+        let set = move |tx: &Tx<'_>| bits::set(tx, &key, &positions, life);
+        Box::pin(self.change("set_bits", 0, set))
+    }
+
+    fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>> {
+        let (key, positions) = (key.to_owned(), positions.to_vec());
+        let test = move |db: &rusqlite::Connection| bits::test(db, &key, &positions, wall());
+        Box::pin(self.look("test_bits", test))
+    }
+
+    fn clear<'a>(&'a self, key: &'a str) -> StoreFuture<'a, bool> {
+        let key = key.to_owned();
+        Box::pin(self.change("clear_bits", 0, move |tx| bits::clear(tx, &key)))
     }
 }

@@ -129,3 +129,23 @@ fn the_share_of_wrong_answers_about_keys_never_asked_is_as_promised() {
     println!("{wrong} of 10 000 even numbers were called odd");
     assert!(wrong <= 100, "{wrong} of 10 000, 1 % was said");
 }
+
+#[test]
+fn a_half_of_a_pair_that_holds_too_much_says_so() {
+    let told = Arc::new(AtomicU64::new(0));
+    let tell = Arc::clone(&told);
+    let cache = Cache::builder()
+        .observer(move |event: &larder::Event<'_>| {
+            if let larder::Event::FilterFull { holds, .. } = event {
+                tell.store(*holds, Ordering::Relaxed);
+            }
+        })
+        .build()
+        .unwrap();
+    let calls = AtomicU64::new(0);
+    for id in 0..3_000 {
+        is_even(&cache, &calls, 2 * id + 1);
+    }
+    let holds = told.load(Ordering::Relaxed);
+    assert!((1_050..1_500).contains(&holds), "{holds}");
+}

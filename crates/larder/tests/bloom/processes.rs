@@ -1,4 +1,4 @@
-//! Two processes and one filter on a real Redis.
+//! Two processes and one filter, on a real Redis and in a database file.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -46,7 +46,15 @@ impl Other {
     }
 
     fn order(&mut self, order: &str) -> String {
+        self.tell(order);
+        self.hear()
+    }
+
+    fn tell(&mut self, order: &str) {
         writeln!(self.orders, "{order}").unwrap();
+    }
+
+    fn hear(&mut self) -> String {
         loop {
             let mut line = String::new();
             assert_ne!(
@@ -146,13 +154,12 @@ fn processes_that_fill_at_once_lose_nothing() {
     let cache = open(&url);
     let mut others = [Other::start(&url), Other::start(&url)];
     for other in &mut others {
-        writeln!(other.orders, "many 3000").unwrap();
+        other.tell("many 3000");
     }
     exists::add_many(&cache, 3_000..6_000).unwrap();
     exists::ready(&cache).unwrap();
     for mut other in others {
-        // Its answer to what it was told first.
-        assert_eq!(other.order("exists 0"), "true");
+        assert_eq!(other.hear(), "true");
         assert_eq!(other.order("exists 1"), "true");
     }
     for id in 0..6_000 {
@@ -201,4 +208,37 @@ fn asking_is_one_round_trip_and_so_is_adding_a_thousand() {
     assert_eq!(since(begun), (3, 2), "a pair asks and learns");
     is_even(&cache, &mut asked, 1);
     assert_eq!(since(begun), (4, 2), "a pair answers");
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn processes_share_a_filter_in_a_database_file() {
+    let directory = crate::servers::new_directory();
+    let url = format!("sqlite://{}", directory.join("bits.db").display());
+    let cache = open(&url);
+    let mut others = [Other::start(&url), Other::start(&url)];
+    for other in &mut others {
+        other.tell("many 2000");
+    }
+    exists::add_many(&cache, 2_000..4_000).unwrap();
+    let [mut one, mut two] = others;
+    for other in [&mut one, &mut two] {
+        assert_eq!(other.hear(), "true");
+        assert_eq!(other.order("exists 9999999"), "true", "not ready");
+    }
+    assert_eq!(one.order("ready 0"), "true");
+    for id in 0..4_000 {
+        assert!(exists(&cache, id), "{id} was lost");
+    }
+    let strangers = (4_000..8_000).filter(|id| exists(&cache, *id)).count();
+    assert!(strangers <= 40, "{strangers} of 4000 are taken for others");
+    assert_eq!(two.order("exists 9999999"), "false");
+    assert!(exists::add(&cache, 9_999_999).unwrap());
+    assert_eq!(two.order("exists 9999999"), "true");
+    one.child.kill().unwrap();
+    assert!(exists(&cache, 1));
+    assert_eq!(two.order("reset 0"), "true");
+    assert!(exists(&cache, 8_888_888), "not ready any more");
+    drop(two);
+    std::fs::remove_dir_all(directory).unwrap();
 }

@@ -78,9 +78,11 @@ impl Subject for Opened {
     }
 
     fn expect(&self) -> Expect {
-        Expect::everything()
-            .unsupported(Power::Invalidations)
-            .unsupported(Power::Bits)
+        let expect = Expect::everything().unsupported(Power::Invalidations);
+        match self.0.starts_with("file:") {
+            true => expect.unsupported(Power::Bits),
+            false => expect,
+        }
     }
 }
 

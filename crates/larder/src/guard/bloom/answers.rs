@@ -91,16 +91,14 @@ impl<R> fmt::Debug for Answers<R> {
     }
 }
 
-impl<V: SaysNo> Answers<V> {
-    /// Of a function that returns no `Result`.
-    #[must_use]
-    pub fn of_value() -> Self {
-        Self {
-            no: Some(V::no),
-            yes: V::yes,
-            refuse: None,
-            is_yes: |value| Some(value.is_yes()),
-        }
+/// The answers of a function that returns no `Result`.
+#[must_use]
+pub fn answers_of_value<V: SaysNo>() -> Answers<V> {
+    Answers {
+        no: Some(V::no),
+        yes: V::yes,
+        refuse: None,
+        is_yes: |value| Some(value.is_yes()),
     }
 }
 

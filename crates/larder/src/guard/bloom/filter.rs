@@ -136,7 +136,8 @@ impl<'a> Filter<'a> {
         let life = self.settings.life();
         let new = self.bits.set(&self.row, positions, life).await?;
         if self.heard().has_set(new, self.size) {
-            self.look_whether_full().await?;
+            // What was to be set is set; whether the store still answers the next question says.
+            drop(self.look_whether_full().await);
         }
         Ok(new > 0)
     }
@@ -162,26 +163,31 @@ impl<'a> Filter<'a> {
     /// A filter that holds as many keys as it was made for is half full. How full it is tells a sample, whoever has filled it.
     async fn look_whether_full(&self) -> Result<()> {
         let heard = self.heard();
-        if heard.is_full.load(Ordering::Relaxed) {
-            return Ok(());
+        let pair = (self.settings.mode == Mode::Pair).then_some(HEADER + self.size.bits);
+        for start in [Some(HEADER), pair].into_iter().flatten() {
+            if heard.is_full.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let set = self.test(&self.size.sample(start)).await?;
+            let full = set.iter().filter(|set| **set).count() as f64;
+            let count = set.len() as f64;
+            // Three standard deviations of chance, so that a filter that is just full says nothing.
+            let is_full = full > count / 2.0 + 1.5 * count.sqrt();
+            if is_full && !heard.is_full.swap(true, Ordering::Relaxed) {
+                self.tell_full(full / count, 0.5 / count);
+            }
         }
-        let set = self.test(&self.size.sample()).await?;
-        let (count, full) = (
-            set.len() as f64,
-            set.iter().filter(|set| **set).count() as f64,
-        );
-        // Three standard deviations of chance, so that a filter that is just full says nothing.
-        if full <= count / 2.0 + 1.5 * count.sqrt() || heard.is_full.swap(true, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let left = (1.0 - full / count).max(0.5 / count);
+        Ok(())
+    }
+
+    /// Of a share of bits that are set; `least` is the least share of others that can be told.
+    fn tell_full(&self, full: f64, least: f64) {
         let capacity = self.settings.capacity;
         self.ground.tell(&Event::FilterFull {
             key: &self.row,
             capacity,
-            holds: (capacity as f64 * -left.log2()) as u64,
+            holds: (capacity as f64 * -(1.0 - full).max(least).log2()) as u64,
         });
-        Ok(())
     }
 
     fn tell_not_ready(&self) {

@@ -59,12 +59,11 @@ impl Size {
     /// ([Dillinger and Manolios](https://doi.org/10.1007/978-3-540-30494-4_26)). SHA-256 gives all three, and nobody can look for keys that fill the filter without trying.
     pub(super) fn positions(self, start: u32, key: &str) -> impl Iterator<Item = u32> + use<> {
         let digest = hmac_sha256::Hash::hash(key.as_bytes());
-        let ([words @ .., _], _) = digest.as_chunks::<8>() else {
-            unreachable!("a digest has 32 bytes");
+        let word = |place: usize| {
+            let bytes = std::array::from_fn(|byte| digest[8 * place + byte]);
+            u64::from_le_bytes(bytes)
         };
-        let mut word = words.iter().map(|word| u64::from_le_bytes(*word));
-        let mut next = || word.next().unwrap_or_default();
-        let (mut at, mut step, grow) = (next(), next(), next());
+        let (mut at, mut step, grow) = (word(0), word(1), word(2));
         (0..self.hashes).map(move |_| {
             let place = (u128::from(at) * u128::from(self.bits)) >> 64;
             at = at.wrapping_add(step);
@@ -73,11 +72,11 @@ impl Size {
         })
     }
 
-    /// Positions all over a filter, as many as tell how full it is.
-    pub(super) fn sample(self) -> Vec<u32> {
+    /// Positions all over the filter that begins at `start`, as many as tell how full it is.
+    pub(super) fn sample(self, start: u32) -> Vec<u32> {
         let count = self.bits.min(1_024);
         let place = |at: u32| (u64::from(at) * u64::from(self.bits) / u64::from(count)) as u32;
-        (0..count).map(|at| HEADER + place(at)).collect()
+        (0..count).map(|at| start + place(at)).collect()
     }
 }
 

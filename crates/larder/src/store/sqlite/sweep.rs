@@ -33,6 +33,8 @@ pub(super) fn expire(tx: &Tx<'_>) -> Result<bool> {
         "DELETE FROM lock WHERE name IN (SELECT name FROM lock WHERE ends <= ?1 LIMIT ?2)",
         "DELETE FROM admission WHERE (key, number) IN (SELECT admission.key, number FROM span JOIN admission ON admission.key = span.key WHERE ends <= ?1 LIMIT ?2)",
         "DELETE FROM span WHERE key IN (SELECT key FROM span WHERE ends <= ?1 AND NOT EXISTS (SELECT 1 FROM admission WHERE admission.key = span.key) LIMIT ?2)",
+        "DELETE FROM bits WHERE (row, page) IN (SELECT bits.row, page FROM row JOIN bits ON bits.row = row.id WHERE ends <= ?1 LIMIT ?2)",
+        "DELETE FROM row WHERE name IN (SELECT name FROM row WHERE ends <= ?1 AND NOT EXISTS (SELECT 1 FROM bits WHERE bits.row = row.id) LIMIT ?2)",
     ] {
         let removed = tx.db.prepare_cached(sql)?.execute([tx.now, SLICE])?;
         more |= removed == SLICE as usize;
