@@ -484,6 +484,22 @@ fn all_processes_see_one_shared_circuit() {
 }
 
 #[test]
+fn late_failures_of_another_process_do_not_keep_a_shared_circuit_open() {
+    let scene = Scene::shared();
+    let [one, two] = [scene.cache(), scene.cache()];
+    let late: Vec<_> = (0..6)
+        .map(|_| scene.start(&two, Source::FailsAfter(secs(20))))
+        .collect();
+    scene.simulation.advance(millis(10));
+    scene.open(&one);
+    for call in late {
+        assert_eq!(scene.end(call), Err(Oops::Down));
+    }
+    scene.simulation.advance(secs(11));
+    assert!(scene.call(&one, Source::Works).is_ok(), "its time was over");
+}
+
+#[test]
 fn a_circuit_that_is_not_shared_is_each_processs_own_though_they_share_a_store() {
     let mut scene = Scene::shared();
     scene.breaker = breaker();
