@@ -291,7 +291,7 @@ impl Rule {
     ///
     /// ```
     /// let rules = larder::rules::Rule::read("
-    ///     # users
+    ///     ## users
     ///     user.renamed -> user:{id}
     ///     user.renamed -> tag org:{org}
     /// ")?;
