@@ -12,7 +12,6 @@ mod ready;
 mod stores;
 mod views;
 
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,7 +24,6 @@ pub(crate) struct Spy {
     lines: Arc<Mutex<Vec<String>>>,
     /// What it leaves out: an action, and a part of the key.
     refuses: Option<(Action, &'static str)>,
-    suffix: &'static str,
 }
 
 impl Spy {
@@ -48,10 +46,6 @@ impl Spy {
         }
     }
 
-    pub(crate) fn suffixing(self, suffix: &'static str) -> Self {
-        Self { suffix, ..self }
-    }
-
     /// All lines since the last look.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.lines.lock().unwrap())
@@ -65,13 +59,6 @@ impl Spy {
 impl Middleware for Spy {
     fn name(&self) -> &str {
         "Spy"
-    }
-
-    fn key<'k>(&self, key: &'k str) -> Cow<'k, str> {
-        if self.suffix.is_empty() || key.ends_with(self.suffix) {
-            return Cow::Borrowed(key);
-        }
-        Cow::Owned(format!("{key}{}", self.suffix))
     }
 
     fn before(&self, operation: &Operation<'_>) -> Step {
