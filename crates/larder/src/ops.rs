@@ -349,7 +349,7 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Closed`]; what a store says.
     pub async fn exists(&self, key: impl AsRef<str>) -> Result<bool> {
-        let key = self.inner.key(key.as_ref());
+        let key = self.full_key(key.as_ref());
         let Some(mut reading) = self.reading("exists", Action::Exists, &key)? else {
             return Ok(false);
         };

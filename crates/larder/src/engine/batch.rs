@@ -110,7 +110,7 @@ impl<'a> Batch<'a> {
     }
 
     fn hit<V: Cacheable>(&self, key: &str) -> Hit<Result<V>> {
-        let full = self.inner.key(key);
+        let full = self.cache.full_key(key);
         if self.inner.middleware.is_empty() || self.inner.is_off(Operations::READ) {
             let looked = hit::<AsResult, Result<V>>(self.cache, &LOADING, &full);
             count_look(self.inner, &LOADING, &full, Some(&looked));
@@ -154,7 +154,7 @@ impl<'a> Batch<'a> {
         }
         let begin = |leading: &Leading| {
             self.ended(&leading.key, Outcome::Miss);
-            let full = self.inner.key(&leading.key);
+            let full = self.cache.full_key(&leading.key);
             let intended = || Intended::key(Action::Load, self.inner.bare(full.as_str()));
             self.inner.begin(intended).unwrap_or(Doing::unseen())
         };

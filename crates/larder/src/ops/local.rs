@@ -59,7 +59,7 @@ impl<'a> Local<'a> {
     }
 
     fn read<V: Cacheable>(&self, operation: &'static str, key: &str) -> Result<Option<V>> {
-        let key = self.0.inner.key(key);
+        let key = self.0.full_key(key);
         let Some(mut reading) = self.0.reading(operation, Action::Get, &key)? else {
             return Ok(None);
         };

@@ -259,6 +259,21 @@ fn another_version_is_another_filter() {
     assert!(second(&cache, 1), "nobody has said that it is complete");
 }
 
+#[test]
+fn a_size_may_be_a_constant() {
+    const CAPACITY: u64 = 100;
+
+    #[bloom(cache = cache, capacity = CAPACITY, false_positives = "1%", key = "{id}")]
+    fn exists(cache: &Cache, id: u64) -> bool {
+        let _ = (cache, id);
+        true
+    }
+
+    let cache = cache();
+    exists::ready(&cache).unwrap();
+    assert!(!exists(&cache, 1));
+}
+
 mod elsewhere {
     use larder::{Cache, bloom};
 
