@@ -65,6 +65,21 @@ fn stampede() {
 }
 
 #[test]
+fn timeouts() {
+    proves("timeouts");
+}
+
+#[test]
+fn conditional() {
+    proves("conditional");
+}
+
+#[test]
+fn overrides() {
+    proves("overrides");
+}
+
+#[test]
 fn keys() {
     proves("keys");
 }

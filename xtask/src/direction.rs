@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
         "blocking",
         "explain",
         "handle",
+        "inspect",
         "ops",
         "private",
         "testing",

@@ -5,6 +5,7 @@ use crate::codec::Portable;
 use crate::engine::Cacheable;
 use crate::error::{BoxError, Result};
 use crate::explain::Explain;
+use crate::inspect::Cached;
 use crate::key::KeyPart;
 use crate::ops::{AcquireLock, GetOrLoad, Increment, Remaining, Set, SetMany};
 use crate::policy::IntoSpan;
@@ -78,6 +79,17 @@ impl<'a> Blocking<'a> {
     /// As [`Cache::get`].
     pub fn get<V: Cacheable + Portable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
         block_on(self.0.get(key))
+    }
+
+    /// [`Cache::inspect`] on this thread.
+    ///
+    /// # Errors
+    /// As [`Cache::get`].
+    pub fn inspect<V: Cacheable + Portable>(
+        &self,
+        key: impl AsRef<str>,
+    ) -> Result<Option<Cached<V>>> {
+        block_on(self.0.inspect(key))
     }
 
     /// [`Cache::get_many`] on this thread.

@@ -25,6 +25,7 @@
 //! |---|---|---|
 //! | `prefix` | what all its keys begin with | nothing |
 //! | `ttl`, `stale`, `early`, `soft`, `fail_safe`, `throttle`, `failover`, `hits`, `refresh_hits`, `jitter`, `wait`, `load_limit` | the knobs of [`Policy`](crate::Policy), where a call says nothing | those of `Policy` |
+//! | `load_timeout`, `hard_timeout` | for how long a call waits for its load, [`Policy::timeout`](crate::Policy::timeout) and [`Policy::hard_timeout`](crate::Policy::hard_timeout) | as long as it takes |
 //! | `entry_weight` | what an entry weighs, [`Policy::weight`](crate::Policy::weight) | asks the weigher |
 //! | `memory_size`, `memory_weight` | entries, or bytes, that memory holds at most; `size` and `weight` on `memory://` | 10 000 entries |
 //! | `memory_ttl` | for how long memory keeps an entry at most; `ttl_cap` on `memory://` | as long as the entry lives |

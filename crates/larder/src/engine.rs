@@ -35,6 +35,23 @@ pub use shape::{ArcTarget, Arced, AsOption, AsPlain, AsResult, IsResult, NotResu
 
 pub use crate::stats::Site;
 
+use crate::cache::Inner;
+use crate::key::KeyBuf;
+use crate::scope;
+
+impl Inner {
+    /// The key of a call of a function: its own, or the one that its scope gives it.
+    pub(crate) fn key_of_call(&self, site: &Site, own: KeyBuf) -> KeyBuf {
+        if site.path.is_empty() || !scope::any_open() {
+            return own;
+        }
+        match scope::overrides().key {
+            Some(key) if key.is_for(own.as_str()) => self.key(&key.text),
+            _ => own,
+        }
+    }
+}
+
 /// The site of direct operations. They have no source to reload an entry with.
 pub(crate) static DIRECT: Site = Site::new("", "");
 

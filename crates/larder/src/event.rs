@@ -64,6 +64,11 @@ pub enum Event<'a> {
         /// Time since it was written.
         age: Duration,
     },
+    /// The source said that what is kept is still true; the entry is renewed.
+    NotModified {
+        /// Its key.
+        key: &'a str,
+    },
     /// A call no longer waits for a load: a kept entry is served (`Saved`), the call is refused (`Refused`), or, where neither can be, it waits on.
     TimedOut {
         /// Its key.
@@ -301,6 +306,7 @@ impl fmt::Display for Event<'_> {
                     "load of `{key}` failed, served the entry kept, {age:?} old"
                 )
             }
+            Self::NotModified { key } => write!(f, "what is kept of `{key}` is still true"),
             Self::TimedOut { key, limit } => {
                 write!(f, "load of `{key}` takes longer than {limit:?}")
             }

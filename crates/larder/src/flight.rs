@@ -15,6 +15,8 @@ use std::task::{Context, Poll, Waker};
 use crate::entry::{Kind, Value};
 use crate::guard::mark;
 use crate::key::Key;
+use crate::loaded::{Offer, Offering};
+use crate::scope::Mask;
 use crate::shim::{Mutex, thread_local};
 
 /// How a flight ended for those who waited.
@@ -26,6 +28,8 @@ pub(crate) enum Landing {
         value: Value,
         tags: Arc<[Key]>,
         as_of: u64,
+        /// From when on it is due for a reload; `u64::MAX` for one that has just been loaded.
+        due: u64,
         /// For a value that a store answered: when it was asked, see [`moment`].
         asked: Option<u64>,
     },
@@ -151,14 +155,16 @@ static WAITS: parking_lot::Mutex<Option<HashMap<u64, Vec<u64>>>> = parking_lot::
 /// Polls a source as the leader of a flight, so that a call for its own key is noticed.
 pub(crate) struct Led<F> {
     flights: Vec<u64>,
+    offer: Option<Offer>,
     source: F,
 }
 
 impl<F> Led<F> {
-    /// A source that answers for all of these flights.
-    pub(crate) fn new(flights: &[&Flight], source: F) -> Self {
+    /// A source that answers for all of these flights, and what it may see of what is kept.
+    pub(crate) fn new(flights: &[&Flight], offer: Option<Offer>, source: F) -> Self {
         Self {
             flights: flights.iter().map(|flight| flight.id).collect(),
+            offer,
             source,
         }
     }
@@ -176,8 +182,12 @@ impl Drop for Pop {
 impl<F: Future> Led<F> {
     pub(crate) async fn run(self) -> F::Output {
         let mut source = std::pin::pin!(self.source);
+        let mut offer = self.offer;
         std::future::poll_fn(|context| {
             mark::forget();
+            let _offering = Offering::new(&mut offer);
+            // What a caller overrides of its own call does not concern what the source calls.
+            let _masked = Mask::on();
             let _pop = LEADING.with(|leading| {
                 let mut leading = leading.borrow_mut();
                 let before = leading.len();

@@ -11,6 +11,7 @@ use crate::codec::Wire;
 use crate::engine::{Cacheable, Mode, Shape, Site};
 use crate::error::Result;
 use crate::explain::{Explain, explain};
+use crate::inspect::{Cached, inspect, inspect_sync};
 use crate::key::{Key, KeyBuf};
 use crate::ops::{OneByOne, Step, Together, Warm};
 use crate::runtime::{BoxFuture, block_on};
@@ -26,6 +27,14 @@ type CallAsync<'h, A, R> = Box<dyn Fn(A) -> BoxFuture<'h, R> + Send + Sync + 'h>
 type FillSync<'h, A, R> = Box<dyn Fn(KeyBuf, Mode, A) -> R + 'h>;
 type CallSync<'h, A, R> = Box<dyn Fn(A) -> R + 'h>;
 
+/// The ways in which a handle runs its method.
+struct Source<F, C> {
+    fill: F,
+    uncached: C,
+    /// As its callers do.
+    call: C,
+}
+
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident, [$key:ident, $put:ident, $fill:ident, $call:ident], $filled:ty, $stored:ty, ($($bound:tt)*)) => {
         $(#[$doc])*
@@ -35,7 +44,7 @@ macro_rules! handle {
             wire: Wire,
             key: $key<'h, A>,
             put: $put<'h, A, S::Value>,
-            source: Option<($fill<'h, A, R>, $call<'h, A, R>)>,
+            source: Option<Source<$fill<'h, A, R>, $call<'h, A, R>>>,
         }
 
         impl<'h, A, R, S> $name<'h, A, R, S>
@@ -44,6 +53,7 @@ macro_rules! handle {
             S::Value: Cacheable,
         {
             #[doc(hidden)]
+            #[allow(clippy::too_many_arguments)]
             pub fn new(
                 cache: &Cache,
                 site: &'static Site,
@@ -52,9 +62,14 @@ macro_rules! handle {
                 put: impl Fn(&A, KeyBuf, S::Value) -> $stored $($bound)* + 'h,
                 fill: impl Fn(KeyBuf, Mode, A) -> $filled $($bound)* + 'h,
                 uncached: impl Fn(A) -> $filled $($bound)* + 'h,
+                call: impl Fn(A) -> $filled $($bound)* + 'h,
             ) -> Self {
                 Self {
-                    source: Some((Box::new(fill), Box::new(uncached))),
+                    source: Some(Source {
+                        fill: Box::new(fill),
+                        uncached: Box::new(uncached),
+                        call: Box::new(call),
+                    }),
                     ..Self::keyed(cache, site, wire, key, put)
                 }
             }
@@ -98,7 +113,7 @@ macro_rules! handle {
                 explain(&self.cache, &key).await
             }
 
-            fn source(&self) -> &($fill<'h, A, R>, $call<'h, A, R>) {
+            fn source(&self) -> &Source<$fill<'h, A, R>, $call<'h, A, R>> {
                 self.source.as_ref().expect(
                     "larder: the method takes `self` by value or by `&mut`, so its handle cannot call it: call the method itself",
                 )
@@ -138,8 +153,20 @@ macro_rules! blocked {
     };
 }
 
+macro_rules! inspected {
+    ($path:expr, $call:expr) => {
+        inspect($path, $call).await
+    };
+}
+
+macro_rules! inspected_sync {
+    ($path:expr, $call:expr) => {
+        inspect_sync($path, || $call)
+    };
+}
+
 macro_rules! methods {
-    ($name:ident, ($($async:tt)?), ($($await:tt)*), $drive:ident, [$($arg:ident: $type:ident),*]) => {
+    ($name:ident, ($($async:tt)?), ($($await:tt)*), $drive:ident, $inspect:ident, [$($arg:ident: $type:ident),*]) => {
         #[allow(clippy::too_many_arguments, clippy::unused_unit)]
         impl<'h, $($type,)* R, S> $name<'h, ($($type,)*), R, S>
         where
@@ -174,12 +201,17 @@ macro_rules! methods {
             pub $($async)? fn refresh(&self, $($arg: $type),*) -> R {
                 let args = ($($arg,)*);
                 let key = (self.key)(&args);
-                (self.source().0)(key, Mode::Refresh, args) $($await)*
+                (self.source().fill)(key, Mode::Refresh, args) $($await)*
             }
 
             /// Runs the method past the cache.
             pub $($async)? fn uncached(&self, $($arg: $type),*) -> R {
-                (self.source().1)(($($arg,)*)) $($await)*
+                (self.source().uncached)(($($arg,)*)) $($await)*
+            }
+
+            /// Calls the method, and tells how its value came.
+            pub $($async)? fn inspect(&self, $($arg: $type),*) -> Cached<R> {
+                $inspect!(self.site.path, (self.source().call)(($($arg,)*)))
             }
 
             /// Forgets the entry; whether a live one was there.
@@ -226,7 +258,7 @@ macro_rules! warm {
                 &self,
                 items: impl IntoIterator<Item = $item>,
             ) -> Warm<impl Iterator<Item = impl Future<Output = Step>>, $kind> {
-                let (load, _) = self.source();
+                let load = &self.source().fill;
                 let jobs = items.into_iter().map(move |$pattern| async move {
                     let args = ($($arg,)*);
                     let key = (self.key)(&args);
@@ -247,8 +279,8 @@ macro_rules! arities {
     ($([$($arg:ident: $type:ident),*])*) => {$(
         warm!(AsyncHandle, [$($arg: $type),*]);
         warm!(SyncHandle, [$($arg: $type),*]);
-        methods!(AsyncHandle, (async), (.await), awaited, [$($arg: $type),*]);
-        methods!(SyncHandle, (), (), blocked, [$($arg: $type),*]);
+        methods!(AsyncHandle, (async), (.await), awaited, inspected, [$($arg: $type),*]);
+        methods!(SyncHandle, (), (), blocked, inspected_sync, [$($arg: $type),*]);
     )*};
 }
 

@@ -37,7 +37,8 @@
 //! - **Looking inside.** [`Explain`] says why the next call would hit or miss, [`Stats`] and [`FunctionStats`] count, [`Observer`] is told, [`detect`] collects what was read.
 //! - **Around operations.** [`middleware`] renames keys, leaves operations out, sees how they end.
 //! - **Rules.** [`rules`] say what is forgotten when something happens in the program.
-//! - **Scopes.** [`scope()`] switches operations off, forces misses or sets context values for one task or thread.
+//! - **Scopes.** [`scope()`] switches operations off, forces misses or sets context values for one task or thread, and overrides single calls: their ttl, their key, how stale they may be.
+//! - **One load.** [`Policy::timeout`] and [`Policy::hard_timeout`] bound the wait for it, [`Loaded`] says more of its result, [`kept`] shows it what is there, [`Cached`] tells how a value came.
 //! - **Tests.** [`testing`] runs cached functions in virtual time under a seed.
 //!
 //! # What holds always
@@ -78,8 +79,10 @@ mod explain;
 mod flight;
 pub mod guard;
 mod handle;
+mod inspect;
 mod key;
 mod lease;
+mod loaded;
 mod lock;
 mod memory;
 pub mod middleware;
@@ -118,8 +121,11 @@ pub use event::{Event, Observer};
 pub use explain::{Entry, Explain, Next};
 pub use guard::{Reason, Refused};
 pub use handle::{AsyncHandle, SyncHandle};
+pub use inspect::Cached;
 
 pub use key::{Key, KeyPart, PartWriter, Template, escape};
+pub use loaded::{Kept, Loaded, kept};
+
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/background.md")]
 pub use larder_macros::background;
@@ -202,6 +208,15 @@ mod guide {
 
     #[doc = include_str!("../../../docs/configuration.md")]
     struct Configuration;
+
+    #[doc = include_str!("../../../docs/loaded.md")]
+    struct LoadedPage;
+
+    #[doc = include_str!("../../../docs/overrides.md")]
+    struct Overrides;
+
+    #[doc = include_str!("../../../docs/timeouts.md")]
+    struct Timeouts;
 
     #[doc = include_str!("../../../docs/outages.md")]
     struct Outages;

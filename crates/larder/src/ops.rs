@@ -140,7 +140,9 @@ impl Cache {
         let mut values = Vec::with_capacity(slots.len());
         for (key, slot) in keys.iter().zip(slots) {
             let verdict = slot.as_ref().map(|slot| slot.verdict(inner.clock.now()));
-            let served = slot.filter(|slot| inner.is_served(slot));
+            let now = inner.clock.now();
+            let wanted = |slot: &Slot| scope::overrides().allow_entry(slot, now);
+            let served = slot.filter(|slot| inner.is_served(slot) && wanted(slot));
             let value = served.as_ref().and_then(|slot| slot.value::<V>());
             let seen = match (&value, &served) {
                 (Some(_), Some(slot)) => Seen::of(Source::Fresh, outside.store.name(), slot),

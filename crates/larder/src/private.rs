@@ -16,6 +16,7 @@ pub use crate::guard::{
 
 pub use crate::codec::{NotPortable, WireOf};
 pub use crate::entry::{Kind, Value};
+pub use crate::inspect::{inspect, inspect_sync};
 pub use crate::key::private::*;
 pub use crate::policy::{Knobs, Lit};
 

@@ -12,6 +12,10 @@ use std::task::Poll;
 use crate::detect::Recorder;
 use crate::switch::Operations;
 
+mod overrides;
+
+pub(crate) use overrides::{Mask, Overrides, overrides};
+
 /// A setting for all cache operations inside a future or a closure.
 ///
 /// Scopes nest: the inner one adds to the outer one, and what was there is restored at its end, also after a panic or a
@@ -45,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) cache: Option<crate::Cache>,
     /// The fencing number of the innermost lock.
     pub(crate) fence: Option<u64>,
+    pub(crate) overrides: Overrides,
 }
 
 impl fmt::Debug for Settings {
@@ -164,12 +169,14 @@ impl Drop for Open {
 /// The settings are current on this thread while it lives; then what was there before is.
 struct Entered {
     before: Option<Arc<Settings>>,
+    _unmasked: Mask,
 }
 
 impl Entered {
     fn new(settings: Option<Arc<Settings>>) -> Self {
         Self {
             before: CURRENT.replace(settings),
+            _unmasked: Mask::off(),
         }
     }
 }
@@ -190,6 +197,7 @@ impl Settings {
         merged.invalidate_further |= self.invalidate_further;
         merged.context.extend(self.context);
         merged.recorders.extend(self.recorders);
+        merged.overrides = self.overrides.over(&overrides());
         merged.cache = self.cache.or(merged.cache);
         merged.fence = self.fence.or(merged.fence);
         merged
@@ -229,6 +237,37 @@ impl Context {
 pub(crate) fn within<R>(settings: Option<Arc<Settings>>, f: impl FnOnce() -> R) -> R {
     let _entered = Entered::new(settings);
     f()
+}
+
+/// Takes the current scope along to where a future or a closure goes on. It holds there until that ends, whatever becomes of the scope itself.
+pub(crate) struct Along {
+    settings: Option<Arc<Settings>>,
+    open: Option<Open>,
+}
+
+impl Along {
+    pub(crate) fn new() -> Self {
+        let settings = current();
+        Self {
+            open: settings.as_ref().map(|_| Open::new()),
+            settings,
+        }
+    }
+
+    pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
+        let _entered = Entered::new(self.settings);
+        let _open = self.open;
+        f()
+    }
+
+    pub(crate) async fn wrap<F: Future + Unpin>(self, mut future: F) -> F::Output {
+        let _open = self.open;
+        std::future::poll_fn(|context| {
+            let _entered = Entered::new(self.settings.clone());
+            Pin::new(&mut future).poll(context)
+        })
+        .await
+    }
 }
 
 /// Whether any scope is open in the process; if not, there is none here either.

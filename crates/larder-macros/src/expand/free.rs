@@ -1,10 +1,11 @@
 //! The handle of a free function: an empty type with the function's name.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
-use syn::{FnArg, Signature, Stmt};
+use syn::{FnArg, Pat, Signature, Stmt};
 
 use super::{Unit, background, local, plain_name, schedule, warm};
+use crate::generics;
 use crate::key::View;
 use crate::model::Argument;
 use crate::tokens::mention;
@@ -30,7 +31,7 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
     ];
     let (key, peek, put) = (key(unit), peek(unit), put(unit));
     let (refresh, invalidate, explain) = (refresh(unit), invalidate(unit), explain(unit));
-    let stats = stats(unit);
+    let (inspect, stats) = (inspect(unit), stats(unit));
     let title = format!(
         "Handle of the cached function `{0}`: `{0}::invalidate(..)` and its siblings take the arguments of the function.",
         plain_name(unit.function)
@@ -49,7 +50,7 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
 
         #(#conditions)*
         #lints
-        impl #name { #(#hidden)* #reload #key #peek #put #refresh #invalidate #explain #stats #warm #scheduled }
+        impl #name { #(#hidden)* #reload #key #peek #put #refresh #inspect #invalidate #explain #stats #warm #scheduled }
     }
 }
 
@@ -217,6 +218,48 @@ fn refresh(unit: &Unit<'_>) -> TokenStream {
             #turn
             #call
         }
+    }
+}
+
+fn inspect(unit: &Unit<'_>) -> TokenStream {
+    let library = &unit.function.library;
+    let output = &unit.function.output;
+    let (visibility, site) = (&unit.function.item.vis, unit.hidden("site"));
+    let signature = unit.method("inspect", None, &quote!(#library::Cached<#output>));
+    let through = unit.hidden("through");
+    let call = unit.call(&quote!(Self::#through), None, &[]);
+    let path = quote!(Self::#site().path());
+    let inspect = match unit.function.is_async() {
+        true => quote!(#library::__private::inspect(#path, #call).await),
+        false => quote!(#library::__private::inspect_sync(#path, || #call)),
+    };
+    let through = call_through(unit, &through);
+    quote! {
+        #[doc = "Calls the function, and tells how its value came."]
+        #visibility #signature { #inspect }
+
+        #through
+    }
+}
+
+/// A call of the user's function, whose arguments have other names here: one of them may be called like the function itself.
+fn call_through(unit: &Unit<'_>, through: &Ident) -> TokenStream {
+    let name = unit.function.name();
+    let mut signature = unit.signature(through, &[]);
+    let mut given = Vec::new();
+    for (at, input) in signature.inputs.iter_mut().enumerate() {
+        if let FnArg::Typed(typed) = input
+            && let Pat::Ident(pattern) = &mut *typed.pat
+        {
+            pattern.ident = local(&format!("__argument_{at}"));
+            given.push(pattern.ident.clone());
+        }
+    }
+    let turbofish = generics::turbofish(&unit.function.item.sig.generics);
+    let await_ = unit.function.await_();
+    quote! {
+        #[doc(hidden)]
+        #signature { #name #turbofish(#(#given),*) #await_ }
     }
 }
 

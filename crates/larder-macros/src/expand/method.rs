@@ -1,6 +1,6 @@
 //! The handle of a method: hidden functions beside it, and `user_cache()`, which binds them to `self`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Generics, Lifetime, Type};
@@ -82,8 +82,9 @@ fn bound(unit: &Unit<'_>) -> TokenStream {
     let (cache, site) = (local("__cache"), unit.hidden("site"));
     let (key, put, wire) = (key(unit), put(unit), unit.wire());
     let source = can_call(unit).then(|| {
-        let (fill, uncached) = (fill(unit), uncached(unit));
-        quote!(#fill, #uncached,)
+        let uncached = calls(unit, &unit.uncached());
+        let (fill, call) = (fill(unit), calls(unit, function.name()));
+        quote!(#fill, #uncached, #call,)
     });
     let new = if source.is_some() {
         quote!(new)
@@ -281,9 +282,10 @@ fn fill(unit: &Unit<'_>) -> TokenStream {
     }}
 }
 
-fn uncached(unit: &Unit<'_>) -> TokenStream {
-    let (args, pattern, uncached) = (local("__args"), pattern(unit), unit.uncached());
-    let call = unit.call(&quote!(Self::#uncached), owned_self(unit).as_ref(), &[]);
+/// A call of a method with the user's signature: the one with the body, or the user's own.
+fn calls(unit: &Unit<'_>, method: &Ident) -> TokenStream {
+    let (args, pattern) = (local("__args"), pattern(unit));
+    let call = unit.call(&quote!(Self::#method), owned_self(unit).as_ref(), &[]);
     let run = match unit.function.is_async() {
         true => quote!(::std::boxed::Box::pin(#call)),
         false => call,

@@ -15,7 +15,7 @@ use crate::entry::{Restored, Slot, Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key::Key;
-use crate::policy::{Deadlines, Policy, Span, Verdict};
+use crate::policy::{Deadlines, FOREVER, Policy, Span, Verdict};
 use crate::runtime::Timestamp;
 use crate::stats::Counter;
 use crate::store::{
@@ -107,7 +107,14 @@ impl Looking<'_> {
 
     /// For how long a load may take before its right to fill is lost: as long as its policy allows it to take.
     fn lease(&self) -> Duration {
-        Duration::from_nanos(self.policy.load_limit).clamp(LEASE, UNKNOWN)
+        let policy = self.policy;
+        // A caller may wait first, and leave the load to go on behind for as long again.
+        let waits = [policy.hard_timeout, policy.timeout];
+        let waits = waits
+            .into_iter()
+            .find(|waits| *waits != FOREVER)
+            .unwrap_or(0);
+        Duration::from_nanos(policy.load_limit.saturating_add(waits)).clamp(LEASE, UNKNOWN)
     }
 
     /// For how long the entry may live.

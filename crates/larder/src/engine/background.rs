@@ -43,6 +43,13 @@ pub struct Behind {
     pub(super) _permit: Option<Permit>,
 }
 
+impl Behind {
+    /// Whether its caller waits for it: the same call, which has asked and told before.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self._permit.is_none()
+    }
+}
+
 /// The right to start a reload behind.
 pub struct Ticket {
     cache: Cache,
@@ -143,9 +150,8 @@ impl Ticket {
             let (cache, mode) = (self.cache, Mode::Background(self.behind));
             let inner = cache.inner.clone();
             // It is the caller's own load, and the caller waits: what holds for it holds for the load.
-            let settings = scope::current();
-            let job =
-                errand.take_on_blocking(move || scope::within(settings, || reload(cache, mode)));
+            let scope = scope::Along::new();
+            let job = errand.take_on_blocking(move || scope.run(|| reload(cache, mode)));
             inner.runtime.spawn(Task::BlockingLoad(job));
             return;
         }

@@ -392,7 +392,32 @@ impl<'a> Batch<'a> {
         error: Error,
         found: &mut HashMap<String, V>,
     ) -> Result<()> {
-        let cause = Cause::of_what_came_back();
+        self.fail_by(leads, (error, Cause::of_what_came_back()), found)
+    }
+
+    /// The load took longer than `hard_timeout`: takes what was kept for this case.
+    ///
+    /// # Errors
+    /// The refusal, when a key is left with nothing.
+    pub(crate) fn fail_late<V: Cacheable>(
+        &self,
+        leads: Leads,
+        found: &mut HashMap<String, V>,
+    ) -> Result<()> {
+        let Some(first) = leads.leads.first() else {
+            return Ok(());
+        };
+        let call = self.call(&first.key);
+        call.timed_out(Limit::Hard);
+        self.fail_by(leads, (call.refusal().into(), Cause::Timeout), found)
+    }
+
+    fn fail_by<V: Cacheable>(
+        &self,
+        leads: Leads,
+        (error, cause): (Error, Cause),
+        found: &mut HashMap<String, V>,
+    ) -> Result<()> {
         let took = self.inner.clock.now().since(leads.began);
         let share = Share::by_clone();
         let mut outcome = Ok(());
@@ -415,18 +440,15 @@ impl<'a> Batch<'a> {
                 found.insert(key, value);
                 continue;
             }
-            lead.land(Landing::Failed((share.pack)(&error)));
+            // The time of others who wait is not over.
+            lead.land(match cause {
+                Cause::Timeout => Landing::Retry,
+                _ => Landing::Failed((share.pack)(&error)),
+            });
             call.detected(Source::Failed, None);
             outcome = Err(error.clone());
         }
         outcome
-    }
-
-    /// The load took longer than `hard_timeout`: what the caller is told if nothing stands in.
-    pub(crate) fn late(&self, missing: &[String]) -> Error {
-        let call = self.call(missing.first().map_or("", String::as_str));
-        call.timed_out(Limit::Hard);
-        call.refusal().into()
     }
 
     /// Waits for the other loads; gives back the keys whose load came to nothing.
@@ -479,7 +501,8 @@ impl<'a> Batch<'a> {
                 tags: self.plan.tags.clone(),
                 wire: self.plan.wire,
                 borrows: true,
-                fault: None,
+                overrides: self.plan.overrides.clone(),
+                fault: self.plan.fault,
             },
         }
     }
@@ -514,6 +537,6 @@ impl Leads {
             lead.asked = Asked::now(&lead.inner);
         }
         let flights: Vec<&Flight> = self.leads.iter().map(|l| &*l.lead.flight).collect();
-        Led::new(&flights, load).run().await
+        Led::new(&flights, None, load).run().await
     }
 }

@@ -15,6 +15,7 @@ use super::{Ticket, deadline, within};
 use crate::cache::{Inner, Permit};
 use crate::flight::{Flight, Waiting};
 use crate::runtime::{BoxFuture, Task};
+use crate::scope;
 
 /// How the source of a call runs apart from its caller.
 pub(super) trait Apart<R> {
@@ -162,18 +163,17 @@ pub(super) struct Trip<R> {
     errand: Arc<Errand<R>>,
     /// An async load that is on its way.
     task: Option<BoxFuture<'static, ()>>,
-    /// That the loads of this thread wait for one on another thread; what is polled in place is seen anyway.
     _waiting: Option<Waiting>,
 }
 
 impl<R> Trip<R> {
-    pub(super) fn new(errand: Arc<Errand<R>>, flight: &Flight) -> Self {
+    /// Sets out with the rights of a ticket.
+    pub(super) fn begin(apart: impl Apart<R>, ticket: Ticket, flight: &Flight) -> Self {
+        // The loads of this thread wait for one that may run on another. Noted before that begins: a flight that waits for nobody closes no circle.
+        let waiting = Waiting::note(flight).ok().flatten();
+        let errand = apart.set_out(ticket);
         // Out of the errand, which the task itself holds: dropped here, both are gone.
         let task = errand.0.lock().task.take();
-        let waiting = match task {
-            Some(_) => None,
-            None => Waiting::note(flight).ok().flatten(),
-        };
         Self {
             errand,
             task,
@@ -195,6 +195,8 @@ impl<R> Trip<R> {
         let Some(place) = place else { return };
         let until = deadline(inner, limit);
         let limited = Arc::clone(inner);
+        // What it has begun in the scope of its caller it ends there: other values in keys half way would make it another load.
+        let task = scope::Along::new().wrap(task);
         inner.runtime.spawn(Task::Load(Box::pin(async move {
             within(&limited, until, task).await;
             drop(place);

@@ -22,6 +22,8 @@ pub(super) enum Cause {
     Failure,
     /// A guard before it, which says nothing of the source.
     Refusal,
+    /// Nothing came back in time.
+    Timeout,
 }
 
 impl Cause {
@@ -117,21 +119,27 @@ impl Call<'_> {
             value: shared,
             tags: slot.tags().into(),
             as_of: lead.lease.as_of,
+            due: slot.fresh_until(),
             asked,
         });
         Some(value)
+    }
+
+    /// Whether the caller would have this entry, as old as it is.
+    pub(super) fn allows(&self, slot: &Slot, now: Timestamp) -> bool {
+        self.plan.overrides.allow_entry(slot, now)
     }
 
     /// Serves a kept entry in place of a failure, and leaves the source alone for a while if it was the source that failed.
     pub(super) fn save<V: Cacheable>(&self, slot: &Slot, cause: Cause) -> Option<V> {
         let now = self.inner.clock.now();
         let verdict = slot.verdict(now);
-        if verdict == Verdict::Gone {
+        if verdict == Verdict::Gone || !self.allows(slot, now) {
             return None;
         }
         let value = slot.value::<V>()?;
         // One that is still served was filled meanwhile, by a source that works.
-        if cause == Cause::Failure && verdict == Verdict::Reload {
+        if cause != Cause::Refusal && verdict == Verdict::Reload {
             slot.throttle(now);
         }
         self.count(Counter::Saved, 1);

@@ -1,6 +1,7 @@
 //! The miss: join, lead or follow; the same for sync and async.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 
 use super::background::{Behind, Mode};
@@ -17,7 +18,7 @@ use crate::cache::Cache;
 use crate::detect::Source;
 use crate::entry::Slot;
 use crate::event::Event;
-use crate::flight::{Flight, Landing, moment};
+use crate::flight::{Flight, Landing, Led, moment};
 use crate::key::KeyBuf;
 use crate::lease::Joined;
 use crate::middleware::{Action, Doing, Intended, Outcome};
@@ -31,7 +32,7 @@ use crate::switch::Operations;
 ///
 /// # Cancellation
 /// Dropping the future drops the source if this call leads; one of those who wait takes over.
-pub async fn fill<S, R, P, L, F, T>(
+pub fn fill<S, R, P, L, F, T>(
     cache: &Cache,
     site: &'static Site,
     key: KeyBuf,
@@ -39,7 +40,7 @@ pub async fn fill<S, R, P, L, F, T>(
     prepare: P,
     load: L,
     settle: T,
-) -> R
+) -> impl Future<Output = R>
 where
     S: Shape<R>,
     S::Value: Cacheable,
@@ -49,7 +50,7 @@ where
     F: Future<Output = R>,
     T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
 {
-    fill_apart::<S, R, _, _, _, _, _>(cache, site, key, mode, prepare, load, settle, Attached).await
+    fill_apart::<S, R, _, _, _, _, _>(cache, site, key, mode, prepare, load, settle, Attached)
 }
 
 /// [`fill`], with how to load apart from the caller: behind when what a store holds is served and due, where a dropped ticket is a reload that waits for
@@ -105,6 +106,17 @@ where
     if inner.is_off(Operations::READ | Operations::WRITE) {
         return load().await;
     }
+    let is_call = !matches!(mode, Mode::Background(_) | Mode::Claimed(_));
+    if is_call && scope::overrides().bypass {
+        return aside(|| Led::new(&[], None, load()).run()).await;
+    }
+    // A load behind a reader is of the key that was read, whatever its arguments say.
+    let key = match &mode {
+        Mode::Background(behind) | Mode::Claimed(behind) => {
+            KeyBuf::from_text(behind.lead.lease.key.as_str())
+        }
+        _ => inner.key_of_call(site, key),
+    };
     let reading = match mode {
         Mode::Foreground => match reading::<S, R>(cache, site, &key) {
             Reading::Answer(output) => return output,
@@ -125,7 +137,10 @@ where
     let call = Call {
         inner,
         site,
-        plan: plan.finish(inner, &text),
+        plan: match &mode {
+            Mode::Background(behind) if behind.is_waited_for() => plan.finish_told(inner),
+            _ => plan.finish(inner, &text),
+        },
         key: text,
         buf: key,
     };
@@ -133,8 +148,7 @@ where
     match mode {
         Mode::Foreground => match reading {
             None => {
-                call.alone_in_time::<S, R, _, _, _>(limits, errors, load, settle)
-                    .await
+                aside(|| call.alone_in_time::<S, R, _, _, _>(limits, errors, load, settle)).await
             }
             Some(reading) => {
                 let how = (load, settle, apart);
@@ -149,7 +163,7 @@ where
                 given_up,
                 _permit,
             } = *behind;
-            let reload = call.lead::<S, R, _, _, _>(lead, share, load, settle);
+            let reload = aside(|| call.lead::<S, R, _, _, _>(lead, share, load, settle));
             let Some(given_up) = given_up else {
                 return reload.await;
             };
@@ -167,8 +181,8 @@ where
             let Behind { lead, _permit, .. } = *behind;
             // Who reloads within its own call has been given the value before, and waits no longer than others.
             let limits = limits.without(Limit::Soft);
-            call.lead_if_in_time::<S, R, _, _, _, _>(lead, limits, errors, (load, settle, Attached))
-                .await
+            let how = (load, settle, Attached);
+            aside(|| call.lead_if_in_time::<S, R, _, _, _, _>(lead, limits, errors, how)).await
         }
         Mode::Refresh => {
             // Who asked for a new load must not be given an older one that is under way, nor have its value overwritten by it.
@@ -181,10 +195,10 @@ where
             let lead = Lead::new(inner, lease, flight);
             // Who asked for a new value is not served with the old one.
             let limits = limits.without(Limit::Soft);
-            call.lead_if_in_time::<S, R, _, _, _, _>(lead, limits, errors, (load, settle, apart))
-                .await
+            let how = (load, settle, apart);
+            aside(|| call.lead_if_in_time::<S, R, _, _, _, _>(lead, limits, errors, how)).await
         }
-        Mode::Put => call.alone::<S, R, _, _, _>(Keep::Put, load, settle).await,
+        Mode::Put => aside(|| call.alone::<S, R, _, _, _>(Keep::Put, load, settle)).await,
     }
 }
 
@@ -289,8 +303,13 @@ where
     ))
 }
 
+/// A future apart from the one that awaits it, which would be as large, and take as much of the stack, for calls that do not come here.
+#[inline(never)]
+fn aside<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(make())
+}
+
 impl Call<'_> {
-    /// Leads, and puts the limits apart: a future without them is not to be larger for those that have some.
     async fn lead_if_in_time<S, R, L, F, T, A>(
         &self,
         lead: Lead,
@@ -312,8 +331,8 @@ impl Call<'_> {
                 .lead::<S, R, _, _, _>(lead, errors.share, load, settle)
                 .await;
         }
-        let how = (load, settle, apart);
-        Box::pin(self.lead_in_time::<S, R, _, _, _, _>(lead, limits, errors, how)).await
+        self.lead_in_time::<S, R, _, _, _, _>(lead, limits, errors, (load, settle, apart))
+            .await
     }
 
     async fn foreground<S, R, L, F, T, A>(
@@ -375,10 +394,12 @@ impl Call<'_> {
                         }
                     }
                     reading.end(Outcome::Miss);
+                    if limits.are_none() {
+                        return self.lead::<S, R, _, _, _>(lead, share, load, settle).await;
+                    }
                     let how = (load, settle, apart);
-                    return self
-                        .lead_if_in_time::<S, R, _, _, _, _>(lead, limits, errors, how)
-                        .await;
+                    let lead = || self.lead_in_time::<S, R, _, _, _, _>(lead, limits, errors, how);
+                    return aside(lead).await;
                 }
                 Joined::Follow(flight) => {
                     let (limit, until) = self.patience(limits, wait);
@@ -407,7 +428,7 @@ impl Call<'_> {
                         Followed::Alone => break,
                         Followed::Past => {
                             reading.end(Outcome::Miss);
-                            return load().await;
+                            return aside(|| Led::new(&[], None, load()).run()).await;
                         }
                     }
                 }
@@ -426,15 +447,17 @@ impl Call<'_> {
         {
             return S::value(value);
         }
-        self.alone_in_time::<S, R, _, _, _>(limits, errors, load, settle)
-            .await
+        aside(|| self.alone_in_time::<S, R, _, _, _>(limits, errors, load, settle)).await
     }
 
     /// How long to wait for another's load, and which limit that is; `None`: the wait itself.
     fn patience(&self, limits: Limits, wait: Timestamp) -> (Option<Limit>, Timestamp) {
         let soft = match limits.soft {
             Timestamp::NEVER => None,
-            soft => self.kept().map(|_| (Some(Limit::Soft), soft)),
+            soft => {
+                let kept = self.kept().filter(|slot| self.allows(slot, soft));
+                kept.map(|_| (Some(Limit::Soft), soft))
+            }
         };
         let hard = (Some(Limit::Hard), limits.hard);
         let all = soft.into_iter().chain([hard, (None, wait)]);
@@ -470,6 +493,7 @@ impl Call<'_> {
             value: shared,
             tags: slot.tags().into(),
             as_of: lead.lease.as_of,
+            due: slot.fresh_until(),
             asked: None,
         });
         Some(S::value(value))
@@ -484,7 +508,8 @@ impl Call<'_> {
         }
         let slot = self.kept()?;
         let now = self.inner.clock.now();
-        if !matches!(slot.verdict(now), Verdict::Fresh | Verdict::Refresh) {
+        let served = matches!(slot.verdict(now), Verdict::Fresh | Verdict::Refresh);
+        if !served || !self.allows(&slot, now) {
             return None;
         }
         let value = slot.value::<V>()?;

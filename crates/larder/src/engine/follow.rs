@@ -77,8 +77,13 @@ impl Call<'_> {
                 value,
                 tags,
                 as_of,
+                due,
                 asked,
             } => {
+                let now = self.inner.clock.now().as_nanos();
+                if !self.plan.overrides.allow(*due, now) {
+                    return Followed::Again;
+                }
                 let asked_before = asked.is_some_and(|asked| asked < began);
                 if asked_before || !self.inner.tags.stand_between(tags, *as_of, seen) {
                     return Followed::Again;

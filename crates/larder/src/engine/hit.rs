@@ -105,7 +105,9 @@ where
     S::Error: 'static,
 {
     let inner = &cache.inner;
-    if inner.is_off(Operations::READ) {
+    let key = inner.key_of_call(site, key);
+    let bypassed = scope::overrides().bypass && !std::ptr::eq(site, &raw const DIRECT);
+    if bypassed || inner.is_off(Operations::READ) {
         return missed(inner, site, &key);
     }
     if scope::current().is_some_and(|settings| settings.invalidate_further) {
@@ -139,7 +141,8 @@ where
         inner.drop_expired(&key, &slot);
         return missed(inner, site, &key);
     }
-    if verdict == Verdict::Reload || !inner.tags.stand(&slot) {
+    let unwanted = !scope::overrides().allow_entry(&slot, now);
+    if verdict == Verdict::Reload || unwanted || !inner.tags.stand(&slot) {
         return missed(inner, site, &key);
     }
     // A direct read asks for values: an error that was kept is nothing to it.

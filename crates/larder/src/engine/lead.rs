@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::flight::{Flight, Landing, Led, moment};
 use crate::key::{Key, KeyBuf};
 use crate::lease::Lease;
+use crate::loaded::{self, Offer};
 use crate::middleware::{Action, Doing, Intended, Outcome};
 use crate::policy::{Fault, Policy, Verdict};
 use crate::runtime::{Timestamp, nanos};
@@ -233,8 +234,9 @@ impl<'a> Call<'a> {
         let began = lead.asked.at;
         let kept = self.kept_before(&lead, began);
         let flight = Arc::clone(&lead.flight);
+        let offer = self.offer::<S::Value>(&lead, kept.as_ref(), began);
         let mut loading = self.loading();
-        let output = Led::new(&[&flight], async move { load().await })
+        let output = Led::new(&[&flight], offer, async move { load().await })
             .run()
             .await;
         let cause = Cause::of_what_came_back();
@@ -246,7 +248,7 @@ impl<'a> Call<'a> {
                 let mut made = self.make::<S, R>(&lead, &value, took, settle);
                 let filled = self.keep(&mut lead, &made).await;
                 made.storing.end(filled.into());
-                let slot = made.slot.take();
+                let slot = made.slot.take().filter(|_| filled == Filled::Stored);
                 self.land(&mut lead, made);
                 self.detected(Source::Loaded, slot.as_ref());
                 S::value(value)
@@ -269,8 +271,12 @@ impl<'a> Call<'a> {
         self.ready_outside(&mut lead).await;
         lead.asked = Asked::now(self.inner);
         let began = lead.asked.at;
+        let kept = self.kept_before(&lead, began);
+        let offer = self.offer::<S::Value>(&lead, kept.as_ref(), began);
         let mut loading = self.loading();
-        let output = Led::new(&[], async move { load().await }).run().await;
+        let output = Led::new(&[], offer, async move { load().await })
+            .run()
+            .await;
         let cause = Cause::of_what_came_back();
         let took = self.took(began);
         let split = S::split(output);
@@ -307,6 +313,18 @@ impl<'a> Call<'a> {
         let (key, path) = (self.key.as_str(), self.site.path);
         let intended = || Intended::key(Action::Load, self.inner.bare(key)).by(path);
         self.inner.begin(intended).unwrap_or(Doing::unseen())
+    }
+
+    /// What the source may see of what is kept, if that still stands.
+    fn offer<V: Cacheable>(
+        &self,
+        lead: &Lead,
+        kept: Option<&Kept>,
+        at: Timestamp,
+    ) -> Option<Offer> {
+        let kept = kept.filter(|_| !self.inner.is_off(Operations::READ))?;
+        let (_, slot) = self.still_kept::<V>(lead, Some(kept.clone()))?;
+        Some(Offer { slot, at })
     }
 
     fn took(&self, began: Timestamp) -> Duration {
@@ -353,6 +371,16 @@ impl<'a> Call<'a> {
     {
         self.loaded(took);
         let followed = lead.flight.has_followers();
+        let orders = loaded::orders(value);
+        if orders.is_some_and(|orders| orders.not_modified) {
+            self.count(Counter::NotModified, 1);
+            let key = self.key.as_str();
+            self.inner.tell(|| Event::NotModified { key });
+        }
+        let settle = |deciding: &mut Settle<'_, S::Value, S::Error>| {
+            orders.into_iter().for_each(|orders| deciding.obey(orders));
+            settle(deciding);
+        };
         let (settled, kept) = settled(Ok(value), took, settle, S::keep);
         let terms = self.terms(&settled, &lead.lease, took);
         let shared = match kept {
@@ -394,6 +422,7 @@ impl<'a> Call<'a> {
                 value,
                 tags: made.tags,
                 as_of,
+                due: u64::MAX,
                 asked,
             },
             None => Landing::Retry,
@@ -407,7 +436,11 @@ impl<'a> Call<'a> {
             // A kept error lives for its own time; the timeline of values is not its own.
             policy = Policy::new();
         }
-        policy.ttl = settled.ttl.or(policy.ttl);
+        let settled_ttl = match (settled.failure, self.plan.overrides.ttl) {
+            (false, Some(ttl)) => Some(ttl.0),
+            _ => settled.ttl,
+        };
+        policy.ttl = settled_ttl.or(policy.ttl);
         let fault = self.plan.fault.or(settled.fault).or(policy.fault());
         let missing = policy.ttl.is_none().then_some(Fault::NoTtl);
         if !settled.store {

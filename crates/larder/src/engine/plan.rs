@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::guard::{CarriesRefusal, Refused};
 use crate::key::Key;
 use crate::policy::{Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy, Span};
+use crate::scope::{self, Overrides};
 
 /// Collects what an attribute or a builder says before the load.
 pub struct Plan<E> {
@@ -135,6 +136,8 @@ pub(crate) struct Planned {
     pub(crate) wire: Wire,
     /// Whether the source cannot be sent away from its caller.
     pub(crate) borrows: bool,
+    /// What the caller's scope says of this call.
+    pub(crate) overrides: Overrides,
     /// Why nothing will be stored.
     pub(crate) fault: Option<Fault>,
 }
@@ -242,22 +245,27 @@ impl<E> Plan<E> {
         self.borrows = true;
     }
 
+    /// The plan of a call, and what is wrong with it told.
     pub(crate) fn finish(self, inner: &Inner, key: &Key) -> Planned {
-        let policy = self.policy.or(&inner.defaults);
-        let fault = policy.fault();
-        if let Some(fault) = fault {
-            inner.tell(|| Event::BadPolicy {
-                key: key.as_str(),
-                fault,
-            });
+        let is_local = self.is_local;
+        let planned = self.finish_told(inner);
+        let key = key.as_str();
+        if let Some(fault) = planned.fault {
+            inner.tell(|| Event::BadPolicy { key, fault });
         }
+        if inner.outside.is_some() && planned.wire.is_local() && !is_local {
+            let type_name = planned.wire.type_name();
+            inner.tell(|| Event::StayedLocal { key, type_name });
+        }
+        planned
+    }
+
+    /// The plan of a load whose caller has been told.
+    pub(crate) fn finish_told(self, inner: &Inner) -> Planned {
+        let overrides = scope::overrides();
+        let policy = overrides.policy(self.policy.or(&inner.defaults));
+        let fault = overrides.fault.or(policy.fault());
         let wire = self.wire.unwrap_or(Wire::local::<()>());
-        if inner.outside.is_some() && wire.is_local() && !self.is_local {
-            inner.tell(|| Event::StayedLocal {
-                key: key.as_str(),
-                type_name: wire.type_name(),
-            });
-        }
         Planned {
             policy,
             tags: self.tags,
@@ -267,6 +275,7 @@ impl<E> Plan<E> {
                 wire
             },
             borrows: self.borrows,
+            overrides,
             fault,
         }
     }

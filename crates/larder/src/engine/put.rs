@@ -9,6 +9,7 @@ use crate::codec::Wire;
 use crate::entry::{Kind, Slot, Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyBuf};
+use crate::loaded;
 use crate::middleware::Outcome;
 use crate::policy::{Fault, Policy};
 use crate::stats::Counter;
@@ -32,6 +33,9 @@ where
     let planned = plan.finish(inner, &key);
     // Whoever puts a value means it: only its ttl and its tags are asked for, not whether to keep it.
     let mut settled = Settle::new(Ok(&value), Duration::ZERO);
+    if let Some(orders) = loaded::orders(&value) {
+        settled.obey(orders);
+    }
     settle(&mut settled);
     let mut policy = planned.policy;
     policy.ttl = settled.ttl.or(policy.ttl);

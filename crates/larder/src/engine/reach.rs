@@ -93,8 +93,10 @@ impl Call<'_> {
         S: Shape<R>,
         S::Value: Cacheable,
     {
-        let verdict = slot.verdict(self.inner.clock.now());
-        let served = matches!(verdict, Verdict::Fresh | Verdict::Refresh);
+        let now = self.inner.clock.now();
+        let verdict = slot.verdict(now);
+        let served =
+            matches!(verdict, Verdict::Fresh | Verdict::Refresh) && self.allows(&slot, now);
         let (kind, value) = slot.shared();
         let value = S::read(kind, value).filter(|_| served && slot.spend());
         let Some(value) = value else {
@@ -137,6 +139,7 @@ impl Call<'_> {
             value,
             tags: slot.tags().into(),
             as_of: lead.lease.as_of,
+            due: slot.fresh_until(),
             asked: Some(lead.looked.moment),
         });
     }

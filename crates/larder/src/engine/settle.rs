@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::entry::{Failure, Kind, Value};
 use crate::key::Key;
+use crate::loaded::Orders;
 use crate::policy::{Fault, IntoSpan, Lit, Span};
 
 /// The answer of the source and what the attribute says about it. All closures run outside of locks.
@@ -95,6 +96,17 @@ impl<'a, V, E> Settle<'a, V, E> {
             failure: None,
             fault: None,
         }
+    }
+
+    /// What the source itself has said. What the attribute says of the value comes after it.
+    pub(crate) fn obey(&mut self, orders: &Orders) {
+        match orders.ttl {
+            Some(Ok(span)) => self.ttl = Some(span.0),
+            Some(Err(fault)) => self.fault = Some(fault),
+            None => {}
+        }
+        self.tags.extend_from_slice(&orders.tags);
+        self.store &= !orders.skip_store;
     }
 
     pub fn when(&mut self, keep: impl FnOnce(&V) -> bool) {

@@ -111,8 +111,7 @@ impl Call<'_> {
         }
         let flight = std::sync::Arc::clone(&lead.flight);
         let left = lead.watch_once_left();
-        let errand = apart.set_out(Ticket::of_lead(lead));
-        let mut trip = Trip::new(errand, &flight);
+        let mut trip = Trip::begin(apart, Ticket::of_lead(lead), &flight);
         for (limit, until) in limits.to_come() {
             if let Some(output) = within(self.inner, until, &mut trip).await {
                 return output;
@@ -204,7 +203,7 @@ impl Call<'_> {
     {
         self.timed_out(limit);
         let kept = self.kept();
-        kept.and_then(|slot| self.save::<S::Value>(&slot, Cause::Failure))
+        kept.and_then(|slot| self.save::<S::Value>(&slot, Cause::Timeout))
             .map(S::value)
             .or_else(|| self.refused_late::<S, R>(limit, errors))
     }
@@ -256,7 +255,9 @@ impl Call<'_> {
         let lease = self.inner.leases.take(&self.key, lead.lease.as_of);
         // Asked after the lease was taken: if the load's own one stands now, both are lost together.
         match self.still_kept::<V>(lead, kept) {
-            Some((Verdict::Reload, slot)) => Some(StandIn { slot, lease }),
+            Some((Verdict::Reload, slot)) if self.allows(&slot, self.inner.clock.now()) => {
+                Some(StandIn { slot, lease })
+            }
             _ => None,
         }
     }
@@ -267,7 +268,7 @@ impl Call<'_> {
         if !stands || !self.inner.tags.stand(slot) {
             return None;
         }
-        let value = self.save::<V>(slot, Cause::Failure)?;
+        let value = self.save::<V>(slot, Cause::Timeout)?;
         if let Some(outside) = self.outside() {
             let copy = self.inner.promoted(outside, slot, self.inner.clock.now());
             outside.note(&self.key, copy.as_ref().unwrap_or(slot));

@@ -16,6 +16,7 @@ use crate::error::{BoxError, Error, Result};
 use crate::key::{Key, KeyBuf};
 use crate::policy::{Fault, IntoEarly, IntoSpan, Policy};
 use crate::runtime::{BoxFuture, block_on};
+use crate::scope::{Overrides, Scope, scope};
 use parking_lot::Mutex;
 
 /// A read with a load behind it, before it is awaited.
@@ -28,6 +29,7 @@ pub struct GetOrLoad<'a, L> {
     tags: Vec<Key>,
     wire: Wire,
     strict: bool,
+    overrides: Overrides,
     /// How to reload behind, for a source that can be sent away.
     behind: Option<fn(Self, Ticket)>,
 }
@@ -48,6 +50,7 @@ impl<'a, L> GetOrLoad<'a, L> {
             tags: Vec::new(),
             wire,
             strict: false,
+            overrides: Overrides::default(),
             behind: None,
         }
     }
@@ -130,6 +133,7 @@ impl<'a, L> GetOrLoad<'a, L> {
                         tags,
                         wire,
                         strict: false,
+                        overrides: Overrides::default(),
                         behind: None,
                     };
                     reload.miss(mode).await
@@ -162,6 +166,37 @@ impl<'a, L> GetOrLoad<'a, L> {
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
+    }
+
+    /// Serves nothing that is overdue for longer than this. See [`Scope::max_stale`](crate::Scope::max_stale).
+    pub fn max_stale(mut self, span: impl IntoSpan) -> Self {
+        self.overrides.set_max_stale(span);
+        self
+    }
+
+    /// Serves a fresh value only, and loads for anything else. See [`Scope::require_fresh`](crate::Scope::require_fresh).
+    pub fn require_fresh(mut self) -> Self {
+        self.overrides.max_stale = Some(0);
+        self
+    }
+
+    /// The scope that its overrides ask for.
+    fn scope(&mut self) -> Option<Scope> {
+        let overrides = std::mem::take(&mut self.overrides);
+        (!overrides.say_nothing()).then(|| scope().overriding(overrides))
+    }
+
+    async fn run<F, V, E>(self) -> Result<V>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+        V: Cacheable,
+        E: Into<BoxError>,
+    {
+        match self.start()? {
+            Started::Hit(value) => Ok(value),
+            Started::Miss(missed, mode, stale) => missed.load(mode, stale).await,
+        }
     }
 
     /// The hit, or what else it takes.
@@ -223,6 +258,7 @@ impl<'a, L> GetOrLoad<'a, L> {
             wire,
             strict,
             behind,
+            ..
         } = self;
         let text = key.to_key();
         // Whoever of the two comes first takes the source: the load, or the reload behind.
@@ -267,6 +303,7 @@ impl<'a, L> GetOrLoad<'a, L> {
                     tags,
                     wire,
                     strict: false,
+                    overrides: Overrides::default(),
                     behind: None,
                 };
                 match behind {
@@ -287,13 +324,16 @@ impl<'a, L> GetOrLoad<'a, L> {
     ///
     /// # Errors
     /// See [`Cache::get_or_load`].
-    pub fn wait<F, V, E>(self) -> Result<V>
+    pub fn wait<F, V, E>(mut self) -> Result<V>
     where
         L: FnOnce() -> F,
         F: Future<Output = Result<V, E>>,
         V: Cacheable,
         E: Into<BoxError>,
     {
+        if let Some(scope) = self.scope() {
+            return scope.run(|| block_on(self.run()));
+        }
         match self.start()? {
             Started::Hit(value) => Ok(value),
             Started::Miss(missed, mode, stale) => block_on(missed.load(mode, stale)),
@@ -311,7 +351,10 @@ where
     type Output = Result<V>;
     type IntoFuture = Loading<'a, V>;
 
-    fn into_future(self) -> Self::IntoFuture {
+    fn into_future(mut self) -> Self::IntoFuture {
+        if let Some(scope) = self.scope() {
+            return Loading(State::Miss(Box::pin(scope.wrap(self.run()))));
+        }
         Loading(match self.start() {
             Ok(Started::Hit(value)) => State::Hit(Some(Ok(value))),
             Err(error) => State::Hit(Some(Err(error))),

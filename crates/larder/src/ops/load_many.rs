@@ -1,6 +1,6 @@
 //! `get_or_load_many`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 
@@ -9,10 +9,12 @@ use crate::cache::Cache;
 use crate::codec::Wire;
 use crate::engine::{Batch, Cacheable, Joining, Planned, deadline, refused, within};
 use crate::error::{BoxError, Error, Result};
+use crate::flight::Led;
 use crate::key::Key;
 use crate::middleware::Outcome;
 use crate::policy::{Fault, Policy};
 use crate::runtime::{BoxFuture, block_on};
+use crate::scope;
 
 /// A read of several keys with one load behind it, before it is awaited.
 #[must_use = "nothing is read before it is awaited, or driven with `wait`"]
@@ -77,13 +79,22 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             wire,
             ..
         } = self;
+        let overrides = scope::overrides();
         let plan = Planned {
-            policy,
+            policy: overrides.policy(policy),
             tags,
             wire,
             borrows: true,
-            fault: None,
+            fault: overrides.fault,
+            overrides,
         };
+        if plan.overrides.bypass {
+            let mut seen = HashSet::new();
+            let mut wanted = keys;
+            wanted.retain(|key| seen.insert(key.clone()));
+            let loaded = Led::new(&[], None, load(wanted.clone())).run().await;
+            return loaded.map_err(|error| source_error(cache, &wanted, error));
+        }
         let batch = Batch::new(cache, plan);
         let mut found = HashMap::with_capacity(keys.len());
         let (mut missing, mut claimed) = batch.hits(keys, &mut found);
@@ -98,22 +109,23 @@ impl<'a, L> GetOrLoadMany<'a, L> {
                 let loading = batch.loading(&leads);
                 let keys = wanted.clone();
                 let source = leads.load(load(wanted));
-                let loaded = match within(&cache.inner, until, source).await {
-                    Some(loaded) => loaded.map_err(|error| source_error(cache, &missing, error)),
-                    None => Err(batch.late(&missing)),
-                };
+                let loaded = within(&cache.inner, until, source).await;
+                let told = |error| source_error(cache, &missing, error);
+                let loaded = loaded.map(|loaded| loaded.map_err(told));
                 for (mut loading, key) in loading.into_iter().zip(&keys) {
                     let has = |loaded: &HashMap<String, V>| loaded.contains_key(key);
-                    loading.end(Outcome::came_of(&loaded, has));
+                    loading.end(match &loaded {
+                        Some(loaded) => Outcome::came_of(loaded, has),
+                        None => Outcome::Failed,
+                    });
                 }
                 match loaded {
-                    Ok(mut loaded) => {
+                    Some(Ok(mut loaded)) => {
                         batch.fill(leads, &mut loaded).await;
                         found.extend(loaded);
                     }
-                    Err(error) => {
-                        batch.fail(leads, error, &mut found)?;
-                    }
+                    Some(Err(error)) => batch.fail(leads, error, &mut found)?,
+                    None => batch.fail_late(leads, &mut found)?,
                 }
             }
             missing = batch.follow(follows, &mut found).await?;

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use larder::__private::{
-    AsResult, Hit, KeyBuf, Mode, Plan, Settle, Site, Ticket, error_cloner, fill, fill_sync, hit,
+    AsResult, Hit, KeyBuf, Mode, Plan, Settle, Site, Ticket, error_cloner, fill_behind,
+    fill_sync_behind, hit,
 };
 use larder::Cacheable;
 use larder::runtime::BoxFuture;
@@ -129,6 +130,7 @@ pub(crate) fn rendered(scene: &Scene, key: usize) -> KeyBuf {
 pub(crate) fn prepare(scene: &Scene, key: usize, plan: &mut Plan<Boom>) {
     let declared = &scene.plans[key];
     plan.policy(declared.policy);
+    plan.refuse_late();
     for tag in declared.tags_of_arguments(key) {
         plan.tag(tag);
     }
@@ -206,7 +208,8 @@ async fn filled(
     joined: Option<u64>,
 ) -> Result<Value, Boom> {
     let is_flight = !matches!(mode, Mode::Put);
-    fill::<AsResult, Result<Value, Boom>, _, _, _, _>(
+    let own = Arc::clone(scene);
+    fill_behind::<AsResult, Result<Value, Boom>, _, _, _, _, _>(
         &scene.cache,
         site(),
         rendered(scene, key),
@@ -225,8 +228,36 @@ async fn filled(
             }
         },
         |settling| settle(scene, key, settling),
+        // The caller's own load, which it may leave.
+        |ticket| {
+            let joined = joined_now(&own);
+            ticket.run(move |_, mode| {
+                let marked = Arc::clone(&own);
+                Marked::new(marked, context.call, false, async move {
+                    boxed(&own, context, key, mode, joined).await
+                })
+            });
+        },
     )
     .await
+}
+
+/// The tick of a flight whose load begins elsewhere: what happens from now on comes after it.
+fn joined_now(scene: &Scene) -> u64 {
+    let joined = scene.log().tick();
+    scene.log().tick();
+    joined
+}
+
+/// A future that may hold itself.
+fn boxed(
+    scene: &Arc<Scene>,
+    context: Context,
+    key: usize,
+    mode: Mode,
+    joined: u64,
+) -> BoxFuture<'_, Result<Value, Boom>> {
+    Box::pin(filled(scene, context, key, mode, Some(joined)))
 }
 
 /// A cached sync function, as the attribute expands it.
@@ -256,7 +287,8 @@ fn filled_sync(
     mode: Mode,
     joined: Option<u64>,
 ) -> Result<Value, Boom> {
-    fill_sync::<AsResult, Result<Value, Boom>, _, _, _>(
+    let own = Arc::clone(scene);
+    fill_sync_behind::<AsResult, Result<Value, Boom>, _, _, _, _>(
         &scene.cache,
         site(),
         rendered(scene, key),
@@ -267,6 +299,10 @@ fn filled_sync(
             load_sync(scene, context, key, &context.joins(joined))
         },
         |settling| settle(scene, key, settling),
+        |ticket| {
+            let joined = Some(joined_now(&own));
+            ticket.run_blocking(move |_, mode| filled_sync(&own, context, key, mode, joined));
+        },
     )
 }
 

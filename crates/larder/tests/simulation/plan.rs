@@ -48,6 +48,13 @@ impl Plan {
         if chance.one_in(4) {
             policy = policy.load_limit(chance.millis(&[2, 15]));
         }
+        // Only an observer sees that an entry stood in for a load that took too long.
+        if observed && chance.one_in(3) {
+            policy = policy.timeout(chance.millis(&[2, 10]));
+        }
+        if observed && chance.one_in(3) {
+            policy = policy.hard_timeout(chance.millis(&[11, 35]));
+        }
         policy.check().expect("a policy without contradictions");
         Self {
             policy,

@@ -46,6 +46,17 @@ impl fmt::Display for Boom {
 
 impl Error for Boom {}
 
+/// A call that took too long: an error of no load.
+impl From<larder::Refused> for Boom {
+    fn from(_: larder::Refused) -> Self {
+        Self {
+            keys: Vec::new(),
+            read: 0,
+            tags: Vec::new(),
+        }
+    }
+}
+
 /// What a panic of a source carries: whose call it was.
 #[derive(Debug)]
 pub(crate) struct Blast {
@@ -141,6 +152,7 @@ fn observe(log: &Mutex<Log>, event: &Event<'_>) {
     let polled = log.polled;
     match event {
         Event::Stored { key: name } => log.stored.push((key(name), tick)),
+        Event::TimedOut { key: name, .. } => log.excuse(key(name)),
         Event::WaitedTooLong { key: name } | Event::Recursion { key: name } => {
             log.excuse(key(name));
             if polled.batch {

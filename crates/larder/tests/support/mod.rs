@@ -56,6 +56,7 @@ fn short(event: &Event<'_>) -> String {
         Event::Stored { key } => format!("stored {key}"),
         Event::Superseded { key } => format!("superseded {key}"),
         Event::Saved { key, .. } => format!("saved {key}"),
+        Event::NotModified { key } => format!("not modified {key}"),
         Event::TimedOut { key, limit } => format!("timed out {key} {limit:?}"),
         Event::Refused { key, .. } => format!("refused {key}"),
         Event::Evicted { key } => format!("evicted {key}"),
