@@ -19,7 +19,7 @@ mod timed;
 
 pub use crate::entry::Cacheable;
 pub use background::{Mode, Ticket};
-pub(crate) use batch::{Batch, Joining};
+pub(crate) use batch::{Batch, Due, Hits, Joining, hits};
 pub use fill::{fill, fill_behind, fill_sync, fill_sync_behind};
 pub use filtered::{filtered, filtered_sync};
 pub(crate) use follow::{deadline, within};

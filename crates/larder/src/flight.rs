@@ -29,6 +29,12 @@ pub(crate) enum Landing {
         /// For a value that a store answered: when it was asked, see [`moment`].
         asked: Option<u64>,
     },
+    /// The source answered, and has nothing for this key.
+    Absent {
+        tags: Arc<[Key]>,
+        as_of: u64,
+        asked: Option<u64>,
+    },
     /// The source's error, shared because it can be cloned.
     Failed(Arc<dyn Any + Send + Sync>),
     /// Nothing that can be shared: ask again.

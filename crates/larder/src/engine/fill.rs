@@ -390,7 +390,8 @@ impl Call<'_> {
                             reading.end(Outcome::Miss);
                             return output;
                         }
-                        Followed::Again => {}
+                        // Of a batch, whose answer for nothing is not this function's.
+                        Followed::Again | Followed::Absent => {}
                         Followed::Late => match limit {
                             None => {
                                 self.waited_too_long();

@@ -12,6 +12,7 @@ use crate::cache::Inner;
 use crate::detect::Source;
 use crate::event::Event;
 use crate::flight::{Flight, Landing, Waiting, is_led_here};
+use crate::key::Key;
 use crate::policy::FOREVER;
 use crate::runtime::Timestamp;
 use crate::stats::Counter;
@@ -20,6 +21,8 @@ use crate::stats::Counter;
 pub(super) enum Followed<R> {
     /// Return this.
     Answer(R),
+    /// The source was asked and has nothing.
+    Absent,
     /// Join again.
     Again,
     /// There is nothing to wait for: ask the source without the flight.
@@ -79,8 +82,7 @@ impl Call<'_> {
                 as_of,
                 asked,
             } => {
-                let asked_before = asked.is_some_and(|asked| asked < began);
-                if asked_before || !self.inner.tags.stand_between(tags, *as_of, seen) {
+                if !self.may_share(tags, *as_of, *asked, (seen, began)) {
                     return Followed::Again;
                 }
                 // A load of the same key for another type is nothing to wait for.
@@ -91,6 +93,14 @@ impl Call<'_> {
                 self.detected(Source::Coalesced, None);
                 Followed::Answer(S::value(value))
             }
+            Landing::Absent { tags, as_of, asked } => {
+                if !self.may_share(tags, *as_of, *asked, (seen, began)) {
+                    return Followed::Again;
+                }
+                self.count(Counter::Coalesced, 1);
+                self.detected(Source::Coalesced, None);
+                Followed::Absent
+            }
             Landing::Failed(shared) => match share.and_then(|share| (share.unpack)(&**shared)) {
                 Some(error) => {
                     self.count(Counter::Coalesced, 1);
@@ -100,6 +110,18 @@ impl Call<'_> {
             },
             Landing::Retry => Followed::Again,
         }
+    }
+
+    /// Whether an answer is true for this call: nothing of it was invalidated between the load and its own question.
+    fn may_share(
+        &self,
+        tags: &[Key],
+        as_of: u64,
+        asked: Option<u64>,
+        (seen, began): (u64, u64),
+    ) -> bool {
+        let asked_before = asked.is_some_and(|asked| asked < began);
+        !asked_before && self.inner.tags.stand_between(tags, as_of, seen)
     }
 }
 

@@ -400,6 +400,15 @@ impl<'a> Call<'a> {
         });
     }
 
+    /// Tells those who wait that the source has nothing for the key.
+    pub(super) fn land_absent(&self, lead: &mut Lead) {
+        lead.land(Landing::Absent {
+            tags: self.plan.tags.as_slice().into(),
+            as_of: lead.lease.as_of,
+            asked: lead.store.as_ref().map(|_| lead.asked.moment),
+        });
+    }
+
     /// How the answer is kept; `None` when it is not.
     fn terms(&self, settled: &Settled, lease: &Lease, took: Duration) -> Option<Terms> {
         let mut policy = self.plan.policy;

@@ -127,7 +127,7 @@ pub trait NotRefusing<E> {
 impl<E> NotRefusing<E> for &RefusalOf<E> {}
 
 /// A plan that can be followed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub(crate) policy: Policy,
     pub(crate) tags: Vec<Key>,

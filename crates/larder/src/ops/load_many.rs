@@ -1,16 +1,19 @@
 //! `get_or_load_many`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 
 use super::increment::policy_knobs;
 use crate::cache::Cache;
 use crate::codec::Wire;
-use crate::engine::{Batch, Cacheable, Joining, Planned, deadline, refused, within};
+use crate::engine::{
+    AsResult, Batch, Cacheable, Due, Hits, Joining, LOADING, Planned, Share, deadline, hits,
+    refused, within,
+};
 use crate::error::{BoxError, Error, Result};
 use crate::key::Key;
-use crate::middleware::Outcome;
+use crate::middleware::Doing;
 use crate::policy::{Fault, Policy};
 use crate::runtime::{BoxFuture, block_on};
 
@@ -84,41 +87,85 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             borrows: true,
             fault: None,
         };
-        let batch = Batch::new(cache, plan);
-        let mut found = HashMap::with_capacity(keys.len());
-        let (mut missing, mut claimed) = batch.hits(keys, &mut found);
+        let batch = Batch::new(cache, &plan.policy);
+        let item = |key: String, read| batch.item(key, &LOADING, read, plan.clone());
+        let mut seen = HashSet::with_capacity(keys.len());
+        let keys = keys.into_iter().filter(|key| seen.insert(key.clone()));
+        let keys = keys.map(|key| {
+            let buf = cache.full_key(&key);
+            (key, buf)
+        });
+        let Hits {
+            mut found,
+            missing,
+            due,
+            failed,
+        } = hits::<_, AsResult, Result<V>>(cache, &LOADING, keys);
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let claim = |due: Due<String>| {
+            let claimed = due.keys.into_iter();
+            batch.claim(
+                claimed
+                    .map(|(key, buf, lead)| (item(key, (buf, Some(Doing::unseen()))), lead))
+                    .collect(),
+            )
+        };
+        let share = Some(Share::by_clone());
+        let missing = missing
+            .into_iter()
+            .map(|(key, buf, reading)| item(key, (buf, reading)));
+        let mut missing: Vec<_> = missing.collect();
+        let mut claimed = claim(due);
         while !missing.is_empty() || !claimed.is_empty() {
-            let Joining { leads, follows } = batch.join(&missing, &mut found);
-            let none = claimed.none();
-            let leads = leads.and(std::mem::replace(&mut claimed, none));
-            let mut leads = batch.look(leads, &mut found).await;
+            let Joining { leads, follows } =
+                batch.join::<_, AsResult, Result<V>>(missing, &mut found);
+            let leads = leads.and(claimed);
+            let mut due = Due::none();
+            let (mut leads, _) = batch
+                .look::<_, AsResult, Result<V>>(leads, &mut found, &mut due)
+                .await;
+            claimed = claim(due);
             // Own loads first: a batch that waits holds nothing that another batch could be waiting for.
             if !leads.is_empty() {
-                let wanted = leads.bare_keys();
-                let loading = batch.loading(&leads);
-                let keys = wanted.clone();
-                let source = leads.load(load(wanted));
-                let loaded = match within(&cache.inner, until, source).await {
-                    Some(loaded) => loaded.map_err(|error| source_error(cache, &missing, error)),
-                    None => Err(batch.late(&missing)),
+                let wanted: Vec<String> = leads.ids().cloned().collect();
+                let first = cache.full_key(&wanted[0]).to_key();
+                let loading = leads.load(Some(&claimed), load(wanted));
+                let loaded = match within(&cache.inner, until, loading).await {
+                    Some(loaded) => loaded.map_err(|error| {
+                        Error::from_source("get_or_load_many", &first, error.into())
+                    }),
+                    None => Err(batch.late(&leads).into()),
                 };
-                for (mut loading, key) in loading.into_iter().zip(&keys) {
-                    let has = |loaded: &HashMap<String, V>| loaded.contains_key(key);
-                    loading.end(Outcome::came_of(&loaded, has));
-                }
                 match loaded {
                     Ok(mut loaded) => {
-                        batch.fill(leads, &mut loaded).await;
-                        found.extend(loaded);
+                        // A loader may answer more than it was asked for; nothing is known of what it was not asked for.
+                        let answered = batch.answered::<_, AsResult, Result<V>>(
+                            leads,
+                            |key| loaded.remove(key),
+                            |_, _| {},
+                            &mut found,
+                        );
+                        batch.forget_gone(answered.gone).await;
+                        batch.fill(answered.filling).await;
                     }
                     Err(error) => {
-                        batch.fail(leads, error, &mut found)?;
+                        batch.fail::<_, AsResult, Result<V>>(
+                            leads,
+                            error,
+                            share,
+                            |_, _| {},
+                            &mut found,
+                        )?;
                     }
                 }
             }
-            missing = batch.follow(follows, &mut found).await?;
+            missing = batch
+                .follow::<_, AsResult, Result<V>>(follows, share, &mut found)
+                .await?;
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 
     /// Reads on this thread, and loads on it if need be.
@@ -134,11 +181,6 @@ impl<'a, L> GetOrLoadMany<'a, L> {
     {
         block_on(self.run())
     }
-}
-
-fn source_error(cache: &Cache, missing: &[String], error: impl Into<BoxError>) -> Error {
-    let key = cache.full_key(missing.first().map_or("", String::as_str));
-    Error::from_source("get_or_load_many", &key.to_key(), error.into())
 }
 
 impl<'a, L, F, V, E> IntoFuture for GetOrLoadMany<'a, L>

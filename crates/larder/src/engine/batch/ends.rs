@@ -1,0 +1,138 @@
+//! How a load of several keys ends: with answers, or with a failure.
+
+use super::outside::Filling;
+use super::{Batch, Item, Leading, Leads};
+use crate::detect::Source;
+use crate::engine::failure::Cause;
+use crate::engine::timed::Limit;
+use crate::engine::{Cacheable, Settle, Shape, Share};
+use crate::flight::Landing;
+use crate::guard::Refused;
+use crate::key::Key;
+use crate::middleware::Outcome;
+
+/// What an answer came to.
+pub(crate) struct Answered<'a> {
+    /// What is to be kept.
+    pub(crate) filling: Vec<Filling<'a>>,
+    /// What stood there, and is there no longer for the source.
+    pub(crate) gone: Vec<Key>,
+}
+
+impl<'a> Batch<'a> {
+    /// Takes the loader's answer apart. `answer` gives what it has for one key.
+    pub(crate) fn answered<T, S, R>(
+        &self,
+        leads: Leads<'a, T>,
+        mut answer: impl FnMut(&T) -> Option<S::Value>,
+        mut settle: impl FnMut(&T, &mut Settle<'_, S::Value, S::Error>),
+        found: &mut Vec<(T, S::Value)>,
+    ) -> Answered<'a>
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+    {
+        let took = self.inner.clock.now().since(leads.began);
+        let mut answered = Answered {
+            filling: Vec::with_capacity(leads.leads.len()),
+            gone: Vec::new(),
+        };
+        for leading in leads.leads {
+            let Leading {
+                item: Item { id, call, .. },
+                mut lead,
+                kept,
+                mut loading,
+                ..
+            } = leading;
+            let value = answer(&id);
+            loading.end(Outcome::of(value.is_some()));
+            let Some(value) = value else {
+                if call.still_kept::<S::Value>(&lead, kept).is_some() {
+                    answered.gone.push(call.key.clone());
+                }
+                call.land_absent(&mut lead);
+                continue;
+            };
+            let made = call.make::<S, R>(&lead, &value, took, |deciding| settle(&id, deciding));
+            answered.filling.push(Filling { call, lead, made });
+            found.push((id, value));
+        }
+        answered
+    }
+
+    /// The load took longer than `hard_timeout`: what the caller is told if nothing stands in.
+    pub(crate) fn late<T>(&self, leads: &Leads<'a, T>) -> Refused {
+        let [first, ..] = &leads.leads[..] else {
+            unreachable!("nothing was loaded for longer than it may take");
+        };
+        first.item.call.timed_out(Limit::Hard);
+        first.item.call.refusal()
+    }
+
+    /// Forgets what the source no longer has.
+    pub(crate) async fn forget_gone(&self, gone: Vec<Key>) {
+        for key in gone {
+            // A store that fails is told by an event; nothing is lost but that the old value is served until its time.
+            drop(self.inner.remove_through(&key).await);
+        }
+    }
+
+    /// The load failed: takes what was kept for this case.
+    ///
+    /// # Errors
+    /// The failure, when a key is left with nothing.
+    pub(crate) fn fail<T, S, R>(
+        &self,
+        leads: Leads<'a, T>,
+        error: S::Error,
+        share: Option<Share<S::Error>>,
+        mut settle: impl FnMut(&T, &mut Settle<'_, S::Value, S::Error>),
+        found: &mut Vec<(T, S::Value)>,
+    ) -> Result<(), S::Error>
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+    {
+        let cause = Cause::of_what_came_back();
+        let took = self.inner.clock.now().since(leads.began);
+        let mut is_lost = false;
+        for leading in leads.leads {
+            let Leading {
+                item: Item { id, call, .. },
+                mut lead,
+                kept,
+                is_taken,
+                mut loading,
+            } = leading;
+            loading.end(Outcome::Failed);
+            if cause == Cause::Failure {
+                call.failed(took);
+            }
+            // What is only reloaded has been taken already; its lead tells of the loss when it is dropped.
+            if is_taken {
+                continue;
+            }
+            let kept = call.still_kept::<S::Value>(&lead, kept);
+            if let Some(value) = call.fall_back(&mut lead, kept.as_ref(), cause) {
+                found.push((id, value));
+                continue;
+            }
+            if kept.is_none() && cause == Cause::Failure {
+                call.keep_failure::<S, R>(&lead.lease, &error, took, |deciding| {
+                    settle(&id, deciding);
+                });
+            }
+            lead.land(match share {
+                Some(share) if lead.flight.has_followers() => Landing::Failed((share.pack)(&error)),
+                _ => Landing::Retry,
+            });
+            call.detected(Source::Failed, None);
+            is_lost = true;
+        }
+        match is_lost {
+            true => Err(error),
+            false => Ok(()),
+        }
+    }
+}
