@@ -7,6 +7,7 @@
 
 mod args;
 mod attribute;
+mod batch;
 mod diagnose;
 mod edges;
 mod expand;
@@ -37,6 +38,12 @@ pub fn background(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn cache_put(attribute: TokenStream, item: TokenStream) -> TokenStream {
     attribute::cache_put(attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn cached_batch(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::cached_batch(attribute.into(), item.into()).into()
 }
 
 #[allow(missing_docs)]

@@ -36,6 +36,36 @@ pub(crate) fn entry(args: &Args, function: &Function, does: Does) -> syn::Result
     errors.finish()
 }
 
+/// Checks `#[cached_batch]`: the function as it is, and as if it were asked for one id.
+pub(crate) fn batch(args: &Args, whole: &Function, one: &Function) -> syn::Result<()> {
+    let mut errors = Errors::default();
+    qualifiers(whole, &mut errors);
+    arguments(whole, &mut errors);
+    output(whole, &mut errors);
+    place(args, whole, Does::Batch, &mut errors);
+    key(args, one, Does::Batch, &mut errors);
+    knobs(args, one, &mut errors);
+    stacked(args, whole, Does::Batch, &mut errors);
+    background(args, whole, &mut errors);
+    handle(args, one, &mut errors);
+    moved(args, one, &mut errors);
+    no_handle(args, "cached_batch", &mut errors);
+    if matches!(
+        whole.receiver,
+        Some(Taken::Owned | Taken::Pointer | Taken::Other)
+    ) {
+        let receiver = whole.item.sig.receiver();
+        errors.add(receiver, "the function may be called for several chunks, and can take `self` only once: take `&self`");
+    }
+    errors.finish()
+}
+
+fn no_handle(args: &Args, attribute: &str, errors: &mut Errors) {
+    if let Some(flag) = &args.no_handle {
+        errors.add(flag, format!("`#[{attribute}]` needs its handle: remove `no_handle`; in the `impl` of a trait, call an inherent method that has the attribute"));
+    }
+}
+
 /// Checks `#[invalidates]`.
 pub(crate) fn edges(edges: &Edges, function: &Function, errors: &mut Errors) {
     qualifiers(function, errors);
@@ -290,17 +320,15 @@ fn stacked(args: &Args, function: &Function, does: Does, errors: &mut Errors) {
             continue;
         };
         let name = last.ident.to_string();
-        let both_read_and_write =
-            name == "cached" || name == "background" || (name == "cache_put" && does == Does::Read);
-        if both_read_and_write {
-            let message = match (does, name.as_str()) {
-                (Does::Read, _) if args.schedule.is_some() => {
+        let reads = does != Does::Put;
+        let is_cached = name.starts_with("cached");
+        if is_cached || name == "background" || (name == "cache_put" && reads) {
+            let message = match (reads, name.as_str()) {
+                (true, _) if args.schedule.is_some() => {
                     "`#[background]` reads and computes by itself: keep it alone"
                 }
-                (Does::Read, "background") => {
-                    "`#[background]` caches the function too: keep it alone"
-                }
-                (Does::Read, "cached") => "the function is cached already: keep one `#[cached]`",
+                (true, "background") => "`#[background]` caches the function too: keep it alone",
+                (true, _) if is_cached => "the function is cached already: keep one `#[cached]`",
                 _ => {
                     "`#[cached]` may skip the body and `#[cache_put]` never does: keep one of them"
                 }

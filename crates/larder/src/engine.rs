@@ -19,6 +19,7 @@ mod timed;
 
 pub use crate::entry::Cacheable;
 pub use background::{Mode, Ticket};
+pub use batch::{Answer, AskedFor, Asking, EntryOf, Overdue, picked};
 pub(crate) use batch::{Batch, Due, Hits, Joining, hits};
 pub use fill::{fill, fill_behind, fill_sync, fill_sync_behind};
 pub use filtered::{filtered, filtered_sync};
@@ -28,10 +29,12 @@ pub use hit::{Hit, hit};
 pub(crate) use hit::{Seen, count_look, detected};
 pub(crate) use lead::Lead;
 pub(crate) use plan::Planned;
-pub use plan::{NotRefusing, NotShared, Plan, RefusalOf, Share, SharingOf};
+pub use plan::{NotRefusing, NotShared, Plan, RefusalOf, Share, SharingOf, planned};
 pub(crate) use put::{Storing, put, refused, store, store_many};
-pub use settle::{IntoTags, KeptError, Nullable, Settle};
-pub use shape::{ArcTarget, Arced, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape};
+pub use settle::{IntoTags, KeptError, Nullable, Settle, decide};
+pub use shape::{
+    ArcTarget, Arced, AsFound, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape,
+};
 
 pub use crate::stats::Site;
 

@@ -133,6 +133,9 @@ pub use larder_macros::cache_put;
 #[doc = include_str!("docs/cached.md")]
 pub use larder_macros::cached;
 #[cfg(feature = "macros")]
+#[doc = include_str!("docs/cached_batch.md")]
+pub use larder_macros::cached_batch;
+#[cfg(feature = "macros")]
 #[doc = include_str!("docs/circuit_breaker.md")]
 pub use larder_macros::circuit_breaker;
 #[cfg(feature = "macros")]

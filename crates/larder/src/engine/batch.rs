@@ -2,8 +2,13 @@
 //!
 //! What is loaded for is an [`Item`]: its key, its plan, and the name `T` that its caller knows it by.
 
+mod answer;
+mod asking;
 mod ends;
 mod outside;
+
+pub use answer::{Answer, AskedFor, EntryOf};
+pub use asking::{Asking, Overdue, picked};
 
 use std::future::Future;
 use std::sync::Arc;
@@ -71,10 +76,19 @@ struct Leading<'a, T> {
     item: Item<'a, T>,
     lead: Lead,
     kept: Option<Kept>,
-    /// Whether it has been served already and is only reloaded.
-    is_taken: bool,
+    why: Why,
     /// The call of the source for it.
     loading: Doing<'a>,
+}
+
+/// Why a key is loaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Missing,
+    /// It has been served, and is only reloaded.
+    Due,
+    /// Somebody asked for a new value.
+    Anew,
 }
 
 /// A key that another call loads.
@@ -259,7 +273,10 @@ impl<'a> Batch<'a> {
                 unreachable!("a flight that may not be joined was joined");
             };
             let lead = Lead::new(self.inner, lease, flight);
-            Leading::new(item, lead)
+            Leading {
+                why: Why::Anew,
+                ..Leading::new(item, lead)
+            }
         };
         self.leading(items.into_iter().map(anew).collect())
     }
@@ -269,7 +286,7 @@ impl<'a> Batch<'a> {
         let claimed = due.into_iter().map(|(item, mut lead)| {
             lead.watch_for_loss();
             Leading {
-                is_taken: true,
+                why: Why::Due,
                 ..Leading::new(item, lead)
             }
         });
@@ -337,7 +354,7 @@ impl<'a, T> Leading<'a, T> {
             item,
             lead,
             kept: None,
-            is_taken: false,
+            why: Why::Missing,
             loading: Doing::unseen(),
         }
     }

@@ -272,6 +272,12 @@ impl<E> Plan<E> {
     }
 }
 
+/// Lets a closure of an attribute fill in a plan.
+#[inline]
+pub fn planned<E>(plan: &mut Plan<E>, by: impl FnOnce(&mut Plan<E>)) {
+    by(plan);
+}
+
 impl<E> fmt::Debug for Plan<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plan")

@@ -1,7 +1,7 @@
 //! How a load of several keys ends: with answers, or with a failure.
 
 use super::outside::Filling;
-use super::{Batch, Item, Leading, Leads};
+use super::{Batch, Item, Leading, Leads, Why};
 use crate::detect::Source;
 use crate::engine::failure::Cause;
 use crate::engine::timed::Limit;
@@ -78,6 +78,16 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Ends the flights with an error that no load has given.
+    pub(super) fn refuse<T, E>(&self, leads: Leads<'a, T>, error: &E, share: Option<Share<E>>) {
+        for mut leading in leads.leads {
+            // Who waits would wait as long for the same.
+            if let Some(share) = share {
+                leading.lead.land(Landing::Failed((share.pack)(error)));
+            }
+        }
+    }
+
     /// The load failed: takes what was kept for this case.
     ///
     /// # Errors
@@ -102,7 +112,7 @@ impl<'a> Batch<'a> {
                 item: Item { id, call, .. },
                 mut lead,
                 kept,
-                is_taken,
+                why,
                 mut loading,
             } = leading;
             loading.end(Outcome::Failed);
@@ -110,7 +120,7 @@ impl<'a> Batch<'a> {
                 call.failed(took);
             }
             // What is only reloaded has been taken already; its lead tells of the loss when it is dropped.
-            if is_taken {
+            if why == Why::Due {
                 continue;
             }
             let kept = call.still_kept::<S::Value>(&lead, kept);

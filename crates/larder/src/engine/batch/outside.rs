@@ -1,6 +1,6 @@
 //! The store's part of a batch: one look for all keys, one fill for all values.
 
-use super::{Batch, Due, Item, Leading, Leads};
+use super::{Batch, Due, Item, Leading, Leads, Why};
 use crate::cache::{Looking, Outside, Reached};
 use crate::engine::lead::{Asked, Call, Lead, Made};
 use crate::engine::{Cacheable, Shape, Ticket};
@@ -41,12 +41,12 @@ impl<'a> Batch<'a> {
         };
         self.forget_outside(outside, &leads).await;
         // What is only reloaded has been taken already: of the store it needs the lease.
-        let ask = |leading: &Leading<'_, T>| match leading.is_taken {
-            true => Ask::EntryAndLease,
-            false if self.inner.is_off(Operations::READ) || leading.item.reading.is_none() => {
-                Ask::EntryAndLease
-            }
-            false => Ask::EntryOrLease,
+        let is_unread = |leading: &Leading<'_, T>| {
+            self.inner.is_off(Operations::READ) || leading.item.reading.is_none()
+        };
+        let ask = |leading: &Leading<'_, T>| match leading.why {
+            Why::Missing if !is_unread(leading) => Ask::EntryOrLease,
+            _ => Ask::EntryAndLease,
         };
         let asks: Vec<Ask> = leads.iter().map(ask).collect();
         let asked = Asked::now(self.inner);
@@ -65,7 +65,13 @@ impl<'a> Batch<'a> {
             leading.lead.store_failed = looked.error.is_some();
             leading.lead.looked = asked;
             failed = failed.or(looked.error);
-            let slot = looked.slot.filter(|_| ask == Ask::EntryOrLease);
+            let slot = match ask {
+                Ask::EntryOrLease => looked.slot,
+                _ => {
+                    leading.lead.kept = looked.slot;
+                    None
+                }
+            };
             let Some(slot) = slot else {
                 left.push(leading);
                 continue;
