@@ -12,6 +12,7 @@ use crate::guards;
 use crate::key::KeyModel;
 use crate::model::{Attributes, Function};
 use crate::schedule;
+use crate::stream;
 use crate::validate;
 
 pub(crate) fn cached(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -31,6 +32,12 @@ pub(crate) fn background(attribute: TokenStream, item: TokenStream) -> TokenStre
 pub(crate) fn cached_batch(attribute: TokenStream, item: TokenStream) -> TokenStream {
     with_handle("cached_batch", attribute, &item, |attribute, function| {
         batch::expand(attribute, function.clone())
+    })
+}
+
+pub(crate) fn cached_stream(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    with_handle("cached_stream", attribute, &item, |attribute, function| {
+        stream::expand(attribute, function.clone())
     })
 }
 

@@ -43,6 +43,10 @@ pub(crate) enum Does {
     Put,
     /// `#[cached_batch]`
     Batch,
+    /// `#[cached_stream]`: the function as it is.
+    Yield,
+    /// `#[cached_stream]`: as if it returned all items at once.
+    Collect,
 }
 
 /// `#[cached]` and `#[cache_put]`
@@ -106,6 +110,8 @@ impl Unit<'_> {
     pub(crate) fn uncached(&self) -> Ident {
         let name = match self.does {
             Does::Batch => "uncached_many",
+            Does::Yield if self.in_type() => "source",
+            Does::Collect if !self.in_type() => "__collected",
             _ => "uncached",
         };
         if self.in_type() {

@@ -17,6 +17,7 @@ mod key;
 mod knobs;
 mod model;
 mod schedule;
+mod stream;
 mod tokens;
 mod validate;
 
@@ -44,6 +45,12 @@ pub fn cache_put(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn cached_batch(attribute: TokenStream, item: TokenStream) -> TokenStream {
     attribute::cached_batch(attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn cached_stream(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::cached_stream(attribute.into(), item.into()).into()
 }
 
 #[allow(missing_docs)]

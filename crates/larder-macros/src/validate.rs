@@ -60,6 +60,49 @@ pub(crate) fn batch(args: &Args, whole: &Function, one: &Function) -> syn::Resul
     errors.finish()
 }
 
+/// Checks `#[cached_stream]`: the function as it is, and as if it returned all `item`s at once.
+pub(crate) fn stream(
+    args: &Args,
+    source: &Function,
+    all: &Function,
+    item: &Type,
+) -> syn::Result<()> {
+    let mut errors = Errors::default();
+    qualifiers(source, &mut errors);
+    arguments(source, &mut errors);
+    if let Some(borrowed) = tokens::borrowed_part(item) {
+        errors.add(borrowed, "what is kept outlives this call and cannot borrow: yield something owned (`String` for `&str`, `Arc<T>` for a large `T`)");
+    }
+    place(args, source, Does::Collect, &mut errors);
+    key(args, all, Does::Collect, &mut errors);
+    for decision in &args.decisions {
+        let name = &decision.method;
+        if name == "errors" || name == "errors_when" {
+            errors.add(name, format!("an error among the items is passed on, and nothing is kept then: remove `{name}`"));
+        } else if name == "skip_none" {
+            errors.add(
+                name,
+                "what is kept is all items together: remove `skip_none`, or filter the source",
+            );
+        }
+    }
+    if let Some(strict) = &args.strict {
+        errors.add(strict, "a stream has no place for errors of a store, which are told by events: remove `strict`");
+    }
+    if !args.says_ttl {
+        errors.push(syn::Error::new(
+            proc_macro2::Span::call_site(),
+            knobs::SAY_HOW_LONG,
+        ));
+    }
+    stacked(args, source, Does::Collect, &mut errors);
+    background(args, source, &mut errors);
+    handle(args, all, &mut errors);
+    moved(args, all, &mut errors);
+    no_handle(args, "cached_stream", &mut errors);
+    errors.finish()
+}
+
 fn no_handle(args: &Args, attribute: &str, errors: &mut Errors) {
     if let Some(flag) = &args.no_handle {
         errors.add(flag, format!("`#[{attribute}]` needs its handle: remove `no_handle`; in the `impl` of a trait, call an inherent method that has the attribute"));

@@ -13,6 +13,7 @@ mod lead;
 mod plan;
 mod put;
 mod reach;
+mod recording;
 mod settle;
 mod shape;
 mod timed;
@@ -31,6 +32,9 @@ pub(crate) use lead::Lead;
 pub(crate) use plan::Planned;
 pub use plan::{NotRefusing, NotShared, Plan, RefusalOf, Share, SharingOf, planned};
 pub(crate) use put::{Storing, put, refused, store, store_many};
+#[cfg(feature = "stream")]
+pub use recording::collected_stream;
+pub use recording::{Limits, Taped, collected, settling};
 pub use settle::{IntoTags, KeptError, Nullable, Settle, decide};
 pub use shape::{
     ArcTarget, Arced, AsFound, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape,

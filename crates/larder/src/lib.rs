@@ -52,6 +52,7 @@
 //! | `macros` | the attributes | yes |
 //! | `memory` | the tier in this process | yes |
 //! | `tokio` | background loads of async sources run on the Tokio runtime that is current; without it they get a thread | yes |
+//! | `stream` | `#[cached_stream]` for functions that return a `Stream` (of `futures-core`); for iterators it needs nothing | |
 //! | `jwt` | the `{token:jwt(claim)}` transform of keys | |
 //! | `redis`, `memcached`, `sqlite`, `file`, `s3`, `gcs`, `azure` | a store each, and `serde` | |
 //! | `serde` | values become bytes: any serde type, as MessagePack | |
@@ -114,7 +115,7 @@ pub use config::{setup_from_env, setup_from_file};
 pub use detect::{Detected, Read, Removal, Source, Write, detect, detect_async};
 pub use engine::Cacheable;
 pub use error::{BoxError, Error, ErrorKind, Result};
-pub use event::{Event, Observer};
+pub use event::{Event, Observer, Unrecorded};
 pub use explain::{Entry, Explain, Next};
 pub use guard::{Reason, Refused};
 pub use handle::{AsyncHandle, SyncHandle};
@@ -135,6 +136,9 @@ pub use larder_macros::cached;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/cached_batch.md")]
 pub use larder_macros::cached_batch;
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/cached_stream.md")]
+pub use larder_macros::cached_stream;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/circuit_breaker.md")]
 pub use larder_macros::circuit_breaker;

@@ -2,8 +2,11 @@
 
 use std::future::Future;
 
+#[cfg(feature = "stream")]
+pub use crate::engine::collected_stream;
 pub use crate::engine::{
-    Answer, AsFound, AskedFor, Asking, EntryOf, Overdue, decide, picked, planned,
+    Answer, AsFound, AskedFor, Asking, EntryOf, Limits, Overdue, Taped, collected, decide, picked,
+    planned, settling,
 };
 pub use crate::engine::{
     ArcTarget, Arced, AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, KeptError,

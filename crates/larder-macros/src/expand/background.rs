@@ -40,7 +40,7 @@ pub(super) fn arm(unit: &Unit<'_>) -> TokenStream {
 ///     });
 /// }
 /// ```
-pub(super) fn reload_function(unit: &Unit<'_>) -> Option<TokenStream> {
+pub(crate) fn reload_function(unit: &Unit<'_>) -> Option<TokenStream> {
     let knob = unit.args.background.as_ref()?;
     let library = &unit.function.library;
     let (ticket, key) = (local("__ticket"), local("__key"));

@@ -48,7 +48,7 @@ impl Unit<'_> {
     ///     ).await
     /// }
     /// ```
-    pub(super) fn fill_function(&self) -> TokenStream {
+    pub(crate) fn fill_function(&self) -> TokenStream {
         let library = &self.function.library;
         let lints = super::all_lints();
         let conditions = &self.attributes.conditions;
@@ -310,8 +310,8 @@ impl Unit<'_> {
         if self.is_inline() {
             return self.policy();
         }
-        let name = self.hidden("policy");
-        quote!(Self::#name())
+        let (owner, name) = (self.owner(), self.hidden("policy"));
+        quote!(#owner::#name())
     }
 
     /// A block with the policy as a static: a contradiction is an error at the knob, when compiling.

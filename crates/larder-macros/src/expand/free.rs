@@ -189,7 +189,7 @@ pub(crate) fn put(unit: &Unit<'_>) -> TokenStream {
     }
 }
 
-fn refresh(unit: &Unit<'_>) -> TokenStream {
+pub(crate) fn refresh(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let output = &unit.function.output;
     let (cache, key) = (local("__cache"), local("__key"));

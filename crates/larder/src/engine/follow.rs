@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::flight::{Flight, Landing, Waiting, is_led_here};
 use crate::key::Key;
 use crate::policy::FOREVER;
-use crate::runtime::Timestamp;
+use crate::runtime::{Timestamp, nanos};
 use crate::stats::Counter;
 
 /// What waiting came to.
@@ -57,9 +57,13 @@ impl Call<'_> {
             self.inner.tell(|| Event::Recursion { key });
             return Followed::Past;
         };
-        match within(self.inner, until, flight.follow()).await {
-            None => Followed::Late,
-            Some(landing) => self.landed::<S, R>(&landing, (seen, began), share),
+        match landing(self.inner, flight, until).await {
+            Waited::Late => Followed::Late,
+            Waited::Stalled => {
+                self.waited_too_long();
+                Followed::Alone
+            }
+            Waited::Landed(landing) => self.landed::<S, R>(&landing, (seen, began), share),
         }
     }
 
@@ -122,6 +126,38 @@ impl Call<'_> {
     ) -> bool {
         let asked_before = asked.is_some_and(|asked| asked < began);
         !asked_before && self.inner.tags.stand_between(tags, as_of, seen)
+    }
+}
+
+/// For how long the consumer of a recording may keep others waiting.
+const STALL: Duration = Duration::from_secs(1);
+
+/// How waiting for a flight ended.
+enum Waited {
+    Landed(Landing),
+    Late,
+    /// The leader's consumer asks for no more.
+    Stalled,
+}
+
+async fn landing(inner: &Inner, flight: &Arc<Flight>, until: Timestamp) -> Waited {
+    let mut follow = flight.follow();
+    if !flight.is_recording() {
+        let landed = within(inner, until, follow).await;
+        return landed.map_or(Waited::Late, Waited::Landed);
+    }
+    loop {
+        let look = inner.clock.now().after(STALL).min(until);
+        if let Some(landing) = within(inner, look, &mut follow).await {
+            return Waited::Landed(landing);
+        }
+        let now = inner.clock.now();
+        if until <= now {
+            return Waited::Late;
+        }
+        if flight.is_stalled_since(now.as_nanos().saturating_sub(nanos(STALL))) {
+            return Waited::Stalled;
+        }
     }
 }
 
