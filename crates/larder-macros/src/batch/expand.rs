@@ -538,8 +538,9 @@ impl Batch<'_> {
         let function = self.whole.function;
         let (conditions, lints) = (&self.whole.attributes.conditions, all_lints());
         let uncached = self.whole.uncached_function(&syn::Visibility::Inherited);
+        let cache = local("__cache");
         let first = [
-            quote!(__cache: &#library::Cache),
+            quote!(#cache: &#library::Cache),
             quote!(_: #library::__private::KeyBuf),
             quote!(_: #library::__private::Mode),
         ];

@@ -6,4 +6,8 @@
 mod support;
 
 mod asking;
+mod handle;
+mod hostile;
+mod keeping;
+mod shapes;
 mod table;

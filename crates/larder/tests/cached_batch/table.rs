@@ -44,6 +44,11 @@ impl Table {
         change(&mut self.state.lock().unwrap());
     }
 
+    /// Has nothing for this id from now on.
+    pub(crate) fn lack(&self, id: u64) {
+        self.change(|state| _ = state.lacks.insert(id));
+    }
+
     /// Calls wait from now on, until the gate is opened.
     pub(crate) fn hold(&self) -> Gate {
         let gate = Gate::default();
