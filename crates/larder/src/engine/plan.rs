@@ -242,6 +242,26 @@ impl<E> Plan<E> {
         self.borrows = true;
     }
 
+    /// The plan of a load whose errors reach nobody but its caller.
+    pub(crate) fn without_errors<N>(self) -> Plan<N> {
+        let Self {
+            policy,
+            tags,
+            wire,
+            is_local,
+            borrows,
+            ..
+        } = self;
+        Plan {
+            policy,
+            tags,
+            wire,
+            is_local,
+            borrows,
+            ..Plan::new()
+        }
+    }
+
     pub(crate) fn finish(self, inner: &Inner, key: &Key) -> Planned {
         let policy = self.policy.or(&inner.defaults);
         let fault = policy.fault();

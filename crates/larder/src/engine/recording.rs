@@ -96,13 +96,13 @@ where
         cache: &Cache,
         site: &'static Site,
         key: KeyBuf,
-        plan: impl FnOnce(&mut Plan<std::convert::Infallible>),
+        plan: impl FnOnce(&mut Plan<S::Error>),
         settle: D,
         source: F,
     ) -> Self {
         let mut said = Plan::new();
         plan(&mut said);
-        let opening = Opening::new(cache, site, key, said);
+        let opening = Opening::new(cache, site, key, said.without_errors());
         Self {
             state: State::Closed(Box::new(opening)),
             ..Self::past(settle, source)

@@ -6,3 +6,8 @@
 mod support;
 
 mod iterators;
+#[cfg(feature = "stream")]
+mod policies;
+mod source;
+#[cfg(feature = "stream")]
+mod streams;

@@ -377,7 +377,7 @@ impl<I: Clone + Send + 'static> Overdue<I> {
             std::future::poll_fn(move |context| reader.enter(|| reload.as_mut().poll(context)));
         let runtime = inner.runtime.clone();
         // Whatever is cut off tells of its loss when it is dropped.
-        let task = async move { drop(within(&inner, until, reload).await) };
+        let task = async move { _ = within(&inner, until, reload).await };
         runtime.spawn(Task::Load(Box::pin(task)));
     }
 

@@ -69,11 +69,17 @@ impl<T> Recorder<T> {
         let Some(lead) = &self.lead else { return ask() };
         let flight = Arc::clone(&lead.flight);
         flight.held.store(IN_SOURCE, Ordering::Release);
-        let output = polled(&flight, ask);
-        // From now on it is the consumer who lets others wait.
-        let now = self.cache.inner.clock.now().as_nanos();
-        flight.held.store(now.max(IN_SOURCE + 1), Ordering::Release);
-        output
+        polled(&flight, ask)
+    }
+
+    /// The consumer gets an item: from now on it is the one who lets others wait.
+    fn hand_out(&self) {
+        if let Some(lead) = &self.lead {
+            let now = self.cache.inner.clock.now().as_nanos();
+            lead.flight
+                .held
+                .store(now.max(IN_SOURCE + 1), Ordering::Release);
+        }
     }
 
     /// Gives the recording up: there is more of it than may be kept.
@@ -105,6 +111,7 @@ impl<T: Cacheable> Recorder<T> {
             return false;
         }
         self.items.push(item.clone());
+        self.hand_out();
         true
     }
 
