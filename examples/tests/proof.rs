@@ -100,6 +100,16 @@ fn circuit_breaker() {
 }
 
 #[test]
+fn batch() {
+    proves("batch");
+}
+
+#[test]
+fn stream() {
+    proves("stream");
+}
+
+#[test]
 fn observe() {
     proves("observe");
 }

@@ -42,6 +42,7 @@ struct Types {
 pub(crate) fn expand(attribute: TokenStream, item: ItemFn) -> syn::Result<TokenStream> {
     let (said, args) = BatchArgs::parse(attribute)?;
     let whole = Function::new(item, &args);
+    answers_by_id(&whole)?;
     let (at, id) = args::ids(&said, &whole)?;
     let each = said.each(&whole.arguments[at].ident, &whole)?;
     let types = Types::new(id, &whole);
@@ -62,6 +63,27 @@ pub(crate) fn expand(attribute: TokenStream, item: ItemFn) -> syn::Result<TokenS
         types: &types,
         at,
     }))
+}
+
+/// Refuses a return type that certainly is no map.
+fn answers_by_id(whole: &Function) -> syn::Result<()> {
+    const NO_MAPS: [&str; 6] = ["Vec", "VecDeque", "HashSet", "BTreeSet", "Option", "String"];
+    let kept = match whole.shape {
+        Shape::Result => first_argument(&whole.output, &["Result"], 0),
+        _ => None,
+    };
+    let kept = kept.as_ref().unwrap_or(&whole.output);
+    let is_no_map = match kept {
+        Type::Path(_) => tokens::last_segment(kept)
+            .is_some_and(|last| NO_MAPS.iter().any(|name| last.ident == name)),
+        Type::Slice(_) | Type::Array(_) | Type::Tuple(_) => true,
+        _ => false,
+    };
+    if is_no_map {
+        let message = "which value belongs to which id? Return a `HashMap<Id, Value>` or a `BTreeMap<Id, Value>`, or a `Result` of one";
+        return Err(syn::Error::new_spanned(kept, message));
+    }
+    Ok(())
 }
 
 impl Types {

@@ -22,7 +22,8 @@
 //!
 //! # Where to go
 //!
-//! - **Attributes.** [`cached`] reads or computes, [`cache_put`] always computes and stores, [`invalidates`] forgets after success.
+//! - **Attributes.** [`cached`] reads or computes, [`cache_put`] always computes and stores, [`invalidates`] forgets after success,
+//!   [`cached_batch`] keeps a function over many ids id by id, [`cached_stream`] what a stream or an iterator yields.
 //!   They work on `fn` and `async fn`, free functions and methods. A cached function has a typed handle of the same name:
 //!   `square::{key, peek, put, refresh, invalidate, explain, stats, uncached}`; a method `user` has `svc.user_cache()`.
 //! - **Freshness.** All knobs are in [`Policy`]; what they do to an entry's life is in [`Deadlines`] and [`Verdict`].
@@ -212,6 +213,12 @@ mod guide {
 
     #[doc = include_str!("../../../docs/outages.md")]
     struct Outages;
+
+    #[doc = include_str!("../../../docs/batches.md")]
+    struct Batches;
+
+    #[doc = include_str!("../../../docs/streams.md")]
+    struct Streams;
 
     #[doc = include_str!("../../../docs/own-store.md")]
     struct OwnStore;

@@ -274,7 +274,9 @@ impl Batch<'_> {
                 (_, true) => quote!(#ids),
                 (Held::Shared(_), false) => quote!(#ident),
                 (Held::Unique(_), false) => quote!(&mut *#ident),
-                (Held::Value, false) => quote!(__again(&#ident)),
+                (Held::Value, false) => {
+                    quote_spanned!(tokens::placed(ident.span())=> __again(&#ident))
+                }
             }
         });
         let turbofish = generics::turbofish(&function.item.sig.generics);

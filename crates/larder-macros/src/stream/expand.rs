@@ -67,13 +67,14 @@ impl Stream<'_> {
         let span = tokens::placed(yielded.span());
         let tape = function.private_at(span, "Taped");
         let tape = quote_spanned!(span=> #tape::<#item, #yielded, _, _, _>);
+        let new = quote_spanned!(span=> #tape::new);
         let start = self.start();
         let ask_bypass = self.source.args.bypass.as_ref().map(|condition| {
             let bypass = local("__bypass");
             quote!(let #bypass: bool = #condition;)
         });
         let made = quote! {
-            #tape::new(#cache, #owner::#site(), #key, #plan, #settling, #source)
+            #new(#cache, #owner::#site(), #key, #plan, #settling, #source)
         };
         let made = match &self.source.args.bypass {
             Some(_) => {
