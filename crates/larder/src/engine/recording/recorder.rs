@@ -145,6 +145,12 @@ impl<T: Cacheable> Recorder<T> {
         let Some(mut lead) = self.lead.take() else {
             return Box::pin(std::future::ready(()));
         };
+        if self.plan.policy.weight == 0 {
+            // What a cache that is bounded by weight would take for a pointer.
+            let own = self.items.len().saturating_mul(size_of::<T>());
+            let counted = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+            self.plan.policy.weight = u32::try_from(own.max(counted)).unwrap_or(u32::MAX);
+        }
         // The items are here; nobody waits for a consumer any more.
         lead.flight.held.store(IN_SOURCE, Ordering::Release);
         let items = Arc::new(std::mem::take(&mut self.items));
