@@ -50,6 +50,7 @@ pub(crate) fn batch(args: &Args, whole: &Function, one: &Function) -> syn::Resul
     handle(args, one, &mut errors);
     moved(args, one, &mut errors);
     no_handle(args, "cached_batch", &mut errors);
+    no_timeouts(args, "a call for many ids", &mut errors);
     if matches!(
         whole.receiver,
         Some(Taken::Owned | Taken::Pointer | Taken::Other)
@@ -100,7 +101,17 @@ pub(crate) fn stream(
     handle(args, all, &mut errors);
     moved(args, all, &mut errors);
     no_handle(args, "cached_stream", &mut errors);
+    no_timeouts(args, "a stream that is passed on", &mut errors);
     errors.finish()
+}
+
+/// Limits in time need one value to stand in, and one answer to refuse.
+fn no_timeouts(args: &Args, what: &str, errors: &mut Errors) {
+    for name in ["timeout", "hard_timeout"] {
+        if let Some(knob) = args.knob(name) {
+            errors.add(knob, format!("{what} cannot be left in the middle: remove `{name}`, and bound the source itself"));
+        }
+    }
 }
 
 fn no_handle(args: &Args, attribute: &str, errors: &mut Errors) {

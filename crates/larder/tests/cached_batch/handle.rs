@@ -165,6 +165,7 @@ fn a_method_has_a_handle_with_one_id() {
         assert_eq!(members.invalidate(&1).await.unwrap(), true);
         assert!(members.put(&1, "put".into()).await.is_ok());
         assert_eq!(service.members(&[1]).await?[&1], "put");
+        assert_eq!(members.invalidate_many([(&2,), (&9,)]).await.unwrap(), 1);
         service.leave(1);
         assert_eq!(members.peek(&1).await.unwrap(), None);
         Ok::<_, Oops>(all)
