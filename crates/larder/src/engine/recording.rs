@@ -35,8 +35,14 @@ pub(crate) type AsItems = Arced<AsPlain>;
 #[derive(Debug)]
 pub struct Limits<T> {
     items: usize,
-    /// How many bytes at most, and what one item counts for.
-    bytes: Option<(u64, fn(&T) -> usize)>,
+    bytes: Option<Bytes<T>>,
+}
+
+/// How many bytes at most, and what one item counts for.
+#[derive(Debug)]
+struct Bytes<T> {
+    most: u64,
+    of_item: fn(&T) -> usize,
 }
 
 impl<T> Limits<T> {
@@ -52,7 +58,7 @@ impl<T> Limits<T> {
     /// At most so many bytes.
     #[must_use]
     pub fn bytes(mut self, most: u64, of_item: fn(&T) -> usize) -> Self {
-        self.bytes = Some((most, of_item));
+        self.bytes = Some(Bytes { most, of_item });
         self
     }
 }
@@ -161,7 +167,7 @@ where
                     }
                     return polled;
                 }
-                State::Recording(mut recorder, mut source) => {
+                State::Recording(recorder, mut source) => {
                     match recorder.lead(|| next(&mut source, context)) {
                         Poll::Pending => {
                             self.state = State::Recording(recorder, source);
@@ -169,12 +175,12 @@ where
                         }
                         Poll::Ready(Some(item)) => {
                             self.state = match self.recorded(recorder, &item) {
-                                Ok(recorder) => State::Recording(recorder, source),
-                                Err(Some(kept)) => {
+                                Noted::Kept(recorder) => State::Recording(recorder, source),
+                                Noted::Saved(kept) => {
                                     self.state = State::Replaying(kept, 0);
                                     continue;
                                 }
-                                Err(None) => State::Passing(source),
+                                Noted::Lost => State::Passing(source),
                             };
                             return Poll::Ready(Some(item));
                         }
@@ -226,7 +232,7 @@ where
                 State::Replaying(items, 0)
             }
             // The lease is held by now: whatever is invalidated while the source runs is not kept.
-            Opened::Record(mut recorder) => match recorder.lead(|| self.start(None)) {
+            Opened::Record(recorder) => match recorder.lead(|| self.start(None)) {
                 Some(source) => State::Recording(recorder, source),
                 None => State::Ended,
             },
@@ -234,21 +240,26 @@ where
         }
     }
 
-    /// Notes an item; gives the recorder back if it goes on, or what was kept for a source that fails at once.
-    fn recorded(
-        &mut self,
-        mut recorder: Box<Recorder<S::Value>>,
-        item: &R,
-    ) -> Result<Box<Recorder<S::Value>>, Option<Items<S::Value>>> {
+    /// Notes an item, and how to go on after it.
+    fn recorded(&self, mut recorder: Box<Recorder<S::Value>>, item: &R) -> Noted<S::Value> {
         match S::success(item) {
-            Some(value) if recorder.note(value, &self.limits) => Ok(recorder),
+            Some(value) if recorder.note(value, &self.limits) => Noted::Kept(recorder),
             Some(_) => {
                 recorder.give_up();
-                Err(None)
+                Noted::Lost
             }
-            None => Err(recorder.fail()),
+            None => recorder.fail().map_or(Noted::Lost, Noted::Saved),
         }
     }
+}
+
+/// What became of an item that was noted.
+enum Noted<T> {
+    Kept(Box<Recorder<T>>),
+    /// The source failed at once, and this was kept for that case.
+    Saved(Items<T>),
+    /// Nothing will be kept.
+    Lost,
 }
 
 impl<S, R, F, Src, D> Iterator for Taped<S, R, F, Src, D>

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{AsItems, Items, Limits};
+use super::{AsItems, Bytes, Items, Limits};
 use crate::cache::Cache;
 use crate::detect::Source;
 use crate::engine::failure::Cause;
@@ -65,7 +65,7 @@ impl<T> Recorder<T> {
     }
 
     /// Asks the source, as the leader.
-    pub(super) fn lead<O>(&mut self, ask: impl FnOnce() -> O) -> O {
+    pub(super) fn lead<O>(&self, ask: impl FnOnce() -> O) -> O {
         let Some(lead) = &self.lead else { return ask() };
         let flight = Arc::clone(&lead.flight);
         flight.held.store(IN_SOURCE, Ordering::Release);
@@ -100,10 +100,10 @@ impl<T> Recorder<T> {
 impl<T: Cacheable> Recorder<T> {
     /// Notes an item; false when it is one too many.
     pub(super) fn note(&mut self, item: &T, limits: &Limits<T>) -> bool {
-        if let Some((most, bytes)) = limits.bytes {
-            let size = u64::try_from(bytes(item)).unwrap_or(u64::MAX);
+        if let Some(Bytes { most, of_item }) = &limits.bytes {
+            let size = u64::try_from(of_item(item)).unwrap_or(u64::MAX);
             self.bytes = self.bytes.saturating_add(size);
-            if self.bytes > most {
+            if self.bytes > *most {
                 return false;
             }
         }
