@@ -115,6 +115,16 @@ fn circuit_breaker() {
 }
 
 #[test]
+fn batch() {
+    proves("batch");
+}
+
+#[test]
+fn stream() {
+    proves("stream");
+}
+
+#[test]
 fn observe() {
     proves("observe");
 }

@@ -15,8 +15,8 @@ use crate::tokens;
 
 mod value;
 
-pub(crate) use value::{alone, expression, literal, path, text};
-use value::{idents, span_of_time, version};
+pub(crate) use value::{alone, expression, literal, path, span_of_time, text};
+use value::{idents, version};
 
 /// One knob of an attribute: `name`, `name = value` or `name(..)`.
 pub(crate) struct Knob {
@@ -116,10 +116,14 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
+        Self::of(list.parse2(tokens)?)
+    }
+
+    pub(crate) fn of(knobs: Vec<Knob>) -> syn::Result<Self> {
         let mut args = Self::default();
         let mut errors = Errors::default();
         let mut seen: Vec<Ident> = Vec::new();
-        for knob in list.parse2(tokens)? {
+        for knob in knobs {
             if seen.contains(&knob.name) {
                 errors.add(
                     &knob.name,
@@ -176,7 +180,7 @@ impl Args {
         }
     }
 
-    fn decide(&mut self, method: &Ident, argument: impl ToTokens) {
+    pub(crate) fn decide(&mut self, method: &Ident, argument: impl ToTokens) {
         self.says_ttl |= method == "ttl_with";
         let argument = argument.into_token_stream();
         self.decisions.push(Decision {

@@ -5,46 +5,62 @@ use quote::quote;
 use syn::{ItemFn, ItemImpl, ItemTrait, TraitItemFn};
 
 use crate::args::Args;
+use crate::batch;
 use crate::edges;
 use crate::expand::{self, Does, Unit};
 use crate::guards;
 use crate::key::KeyModel;
 use crate::model::{Attributes, Function};
 use crate::schedule;
+use crate::stream;
 use crate::validate;
 
 pub(crate) fn cached(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let function = match function("cached", &item) {
-        Ok(function) => function,
-        Err(error) => return beside(&error, &item),
-    };
-    let args = Args::parse(attribute);
-    read(
-        args.and_then(|args| entry(args, &function, Does::Read)),
-        &function,
-    )
+    with_handle("cached", attribute, &item, |attribute, function| {
+        entry(Args::parse(attribute)?, function, Does::Read)
+    })
 }
 
 pub(crate) fn background(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let function = match function("background", &item) {
-        Ok(function) => function,
-        Err(error) => return beside(&error, &item),
-    };
-    let args = schedule::parse(attribute);
-    let expanded = args.and_then(|args| {
-        schedule::validate(&args, &function)?;
-        entry(args, &function, Does::Read)
-    });
-    read(expanded, &function)
+    with_handle("background", attribute, &item, |attribute, function| {
+        let args = schedule::parse(attribute)?;
+        schedule::validate(&args, function)?;
+        entry(args, function, Does::Read)
+    })
 }
 
-/// The expansion, or the function as it was beside what is wrong.
-fn read(expanded: syn::Result<TokenStream>, function: &ItemFn) -> TokenStream {
-    expanded.unwrap_or_else(|error| {
-        let handle = bare_handle(function);
-        let function = plain(function);
-        beside(&error, &quote!(#function #handle))
+pub(crate) fn cached_batch(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    with_handle("cached_batch", attribute, &item, |attribute, function| {
+        batch::expand(attribute, function.clone())
     })
+}
+
+pub(crate) fn cached_stream(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    with_handle("cached_stream", attribute, &item, |attribute, function| {
+        stream::expand(attribute, function.clone())
+    })
+}
+
+/// An attribute that makes a handle: also where something is wrong there is one, or each use of it would be an error too.
+fn with_handle(
+    name: &str,
+    attribute: TokenStream,
+    item: &TokenStream,
+    expand: impl FnOnce(TokenStream, &ItemFn) -> syn::Result<TokenStream>,
+) -> TokenStream {
+    let function = match function(name, item) {
+        Ok(function) => function,
+        Err(error) => return beside(&error, item),
+    };
+    let is_free = !crate::tokens::names(attribute.clone(), "associated");
+    match expand(attribute, &function) {
+        Ok(expanded) => expanded,
+        Err(error) => {
+            let handle = is_free.then(|| bare_handle(&function));
+            let function = plain(&function);
+            beside(&error, &quote!(#function #handle))
+        }
+    }
 }
 
 pub(crate) fn cache_put(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -122,7 +138,7 @@ fn plain(function: &ItemFn) -> TokenStream {
             .last()
             .map(|last| last.ident.to_string());
         !name.is_some_and(|name| {
-            crate::model::is_inner(&name) || name == "cached" || name == "background"
+            crate::model::is_inner(&name) || name.starts_with("cached") || name == "background"
         })
     });
     quote!(#[allow(dead_code)] #function)

@@ -1,11 +1,11 @@
 //! From the model to tokens. Sync and async come from the same code.
 
-mod background;
+pub(crate) mod background;
 mod fill;
 pub(crate) mod filter_handle;
-mod free;
+pub(crate) mod free;
 mod inline;
-mod method;
+pub(crate) mod method;
 mod parts;
 mod schedule;
 mod start;
@@ -41,6 +41,12 @@ pub(crate) enum Does {
     Read,
     /// `#[cache_put]`
     Put,
+    /// `#[cached_batch]`
+    Batch,
+    /// `#[cached_stream]`: the function as it is.
+    Yield,
+    /// `#[cached_stream]`: as if it returned all items at once.
+    Collect,
 }
 
 /// `#[cached]` and `#[cache_put]`
@@ -59,17 +65,17 @@ pub(crate) fn expand(unit: &Unit<'_>) -> TokenStream {
 
 impl Unit<'_> {
     /// Whether everything stands in the function itself.
-    fn is_inline(&self) -> bool {
+    pub(crate) fn is_inline(&self) -> bool {
         self.args.no_handle.is_some() || self.does == Does::Put
     }
 
     /// Whether the function stands in an `impl`.
-    fn in_type(&self) -> bool {
+    pub(crate) fn in_type(&self) -> bool {
         self.function.receiver.is_some() || self.args.associated.is_some()
     }
 
     /// What the generated functions belong to, as seen from the user's function.
-    fn owner(&self) -> TokenStream {
+    pub(crate) fn owner(&self) -> TokenStream {
         if self.in_type() {
             quote!(Self)
         } else {
@@ -78,7 +84,7 @@ impl Unit<'_> {
     }
 
     /// The name of a generated function: `__key` in a handle, `__larder_user_key` in the user's type.
-    fn hidden(&self, what: &str) -> Ident {
+    pub(crate) fn hidden(&self, what: &str) -> Ident {
         if self.in_type() {
             self.function.hidden(what)
         } else {
@@ -101,16 +107,22 @@ impl Unit<'_> {
     }
 
     /// The function that holds the body.
-    fn uncached(&self) -> Ident {
+    pub(crate) fn uncached(&self) -> Ident {
+        let name = match self.does {
+            Does::Batch => "uncached_many",
+            Does::Yield if self.in_type() => "source",
+            Does::Collect if !self.in_type() => "__collected",
+            _ => "uncached",
+        };
         if self.in_type() {
-            self.function.hidden("uncached")
+            self.function.hidden(name)
         } else {
-            format_ident!("uncached", span = self.function.name().span())
+            format_ident!("{name}", span = self.function.name().span())
         }
     }
 
     /// The user's signature, with another name and with arguments in front of the user's own.
-    fn signature(&self, name: &Ident, first: &[TokenStream]) -> Signature {
+    pub(crate) fn signature(&self, name: &Ident, first: &[TokenStream]) -> Signature {
         let mut signature = without_attributes(&self.function.item.sig);
         signature.ident = name.clone();
         let at = usize::from(self.function.receiver.is_some());
@@ -123,7 +135,7 @@ impl Unit<'_> {
     }
 
     /// A call of a function with the user's signature.
-    fn call(
+    pub(crate) fn call(
         &self,
         path: &TokenStream,
         receiver: Option<&TokenStream>,
@@ -136,7 +148,7 @@ impl Unit<'_> {
     }
 
     /// A shared reference to `self`, in the user's function.
-    fn self_reference(&self) -> Option<TokenStream> {
+    pub(crate) fn self_reference(&self) -> Option<TokenStream> {
         let token = self.function.self_token()?;
         Some(match self.function.receiver? {
             Taken::Shared => token,
@@ -147,18 +159,18 @@ impl Unit<'_> {
     }
 
     /// The generics that a function over the used arguments needs.
-    fn key_generics(&self) -> syn::Generics {
+    pub(crate) fn key_generics(&self) -> syn::Generics {
         let types = self.used().map(|argument| &argument.ty);
         let cache = &self.args.cache;
         generics::needed_by(&self.function.item.sig.generics, &quote!(#(#types)* #cache))
     }
 
-    fn used(&self) -> impl Iterator<Item = &crate::model::Argument> {
+    pub(crate) fn used(&self) -> impl Iterator<Item = &crate::model::Argument> {
         self.key.used.iter().map(|at| &self.function.arguments[*at])
     }
 
     /// The type of what is kept.
-    fn value_type(&self) -> TokenStream {
+    pub(crate) fn value_type(&self) -> TokenStream {
         let (shape, output) = (self.function.shape_type(), &self.function.output);
         let span = tokens::placed(output.span());
         let reader = self.function.private_at(span, "Shape");
@@ -167,7 +179,7 @@ impl Unit<'_> {
 
     /// `V: Cacheable`, for generated functions that need it. If it does not hold, the compiler says so once,
     /// at the return type, and not at each call in each of them.
-    fn keepable(&self) -> syn::WherePredicate {
+    pub(crate) fn keepable(&self) -> syn::WherePredicate {
         let value = self.value_type();
         let span = tokens::placed(self.function.output.span());
         let cacheable = self.function.private_at(span, "Cacheable");
@@ -175,7 +187,7 @@ impl Unit<'_> {
     }
 
     /// How the value becomes bytes: as its type can, or not at all.
-    fn wire(&self) -> TokenStream {
+    pub(crate) fn wire(&self) -> TokenStream {
         let library = &self.function.library;
         if self.args.local.is_some() {
             return quote!(#library::__private::Wire::local::<()>());
@@ -200,7 +212,7 @@ impl Unit<'_> {
     }
 
     /// Ends a future of the library in the way of the function: awaited, or driven on this thread.
-    fn drive(&self, future: TokenStream) -> TokenStream {
+    pub(crate) fn drive(&self, future: TokenStream) -> TokenStream {
         let library = &self.function.library;
         if self.function.is_async() {
             quote!(#future.await)
@@ -227,7 +239,7 @@ pub(crate) fn plain_name(function: &Function) -> String {
     function.name().unraw().to_string()
 }
 
-fn without_attributes(signature: &Signature) -> Signature {
+pub(crate) fn without_attributes(signature: &Signature) -> Signature {
     let mut signature = signature.clone();
     for input in &mut signature.inputs {
         match input {

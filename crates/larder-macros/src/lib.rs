@@ -7,6 +7,7 @@
 
 mod args;
 mod attribute;
+mod batch;
 mod diagnose;
 mod edges;
 mod expand;
@@ -16,6 +17,7 @@ mod key;
 mod knobs;
 mod model;
 mod schedule;
+mod stream;
 mod tokens;
 mod validate;
 
@@ -37,6 +39,18 @@ pub fn background(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn cache_put(attribute: TokenStream, item: TokenStream) -> TokenStream {
     attribute::cache_put(attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn cached_batch(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::cached_batch(attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn cached_stream(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::cached_stream(attribute.into(), item.into()).into()
 }
 
 #[allow(missing_docs)]

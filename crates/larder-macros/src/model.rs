@@ -126,7 +126,7 @@ impl Function {
     }
 
     /// Whether what is kept is an `Arc` by its name.
-    fn keeps_arc(&self) -> bool {
+    pub(crate) fn keeps_arc(&self) -> bool {
         match self.shape {
             Shape::Result => first_argument(&self.output).is_some_and(is_arc),
             Shape::Plain => is_arc(&self.output),

@@ -36,6 +36,90 @@ pub(crate) fn entry(args: &Args, function: &Function, does: Does) -> syn::Result
     errors.finish()
 }
 
+/// Checks `#[cached_batch]`: the function as it is, and as if it were asked for one id.
+pub(crate) fn batch(args: &Args, whole: &Function, one: &Function) -> syn::Result<()> {
+    let mut errors = Errors::default();
+    qualifiers(whole, &mut errors);
+    arguments(whole, &mut errors);
+    output(whole, &mut errors);
+    place(args, whole, Does::Batch, &mut errors);
+    key(args, one, Does::Batch, &mut errors);
+    knobs(args, one, &mut errors);
+    stacked(args, whole, Does::Batch, &mut errors);
+    background(args, whole, &mut errors);
+    handle(args, one, &mut errors);
+    moved(args, one, &mut errors);
+    no_handle(args, "cached_batch", &mut errors);
+    no_timeouts(args, "a call for many ids", &mut errors);
+    if matches!(
+        whole.receiver,
+        Some(Taken::Owned | Taken::Pointer | Taken::Other)
+    ) {
+        let receiver = whole.item.sig.receiver();
+        errors.add(receiver, "the function may be called for several chunks, and can take `self` only once: take `&self`");
+    }
+    errors.finish()
+}
+
+/// Checks `#[cached_stream]`: the function as it is, and as if it returned all `item`s at once.
+pub(crate) fn stream(
+    args: &Args,
+    source: &Function,
+    all: &Function,
+    item: &Type,
+) -> syn::Result<()> {
+    let mut errors = Errors::default();
+    qualifiers(source, &mut errors);
+    arguments(source, &mut errors);
+    if let Some(borrowed) = tokens::borrowed_part(item) {
+        errors.add(borrowed, "what is kept outlives this call and cannot borrow: yield something owned (`String` for `&str`, `Arc<T>` for a large `T`)");
+    }
+    place(args, source, Does::Collect, &mut errors);
+    key(args, all, Does::Collect, &mut errors);
+    for decision in &args.decisions {
+        let name = &decision.method;
+        if name == "errors" || name == "errors_when" {
+            errors.add(name, format!("an error among the items is passed on, and nothing is kept then: remove `{name}`"));
+        } else if name == "skip_none" {
+            errors.add(
+                name,
+                "what is kept is all items together: remove `skip_none`, or filter the source",
+            );
+        }
+    }
+    if let Some(strict) = &args.strict {
+        errors.add(strict, "a stream has no place for errors of a store, which are told by events: remove `strict`");
+    }
+    if !args.says_ttl {
+        errors.push(syn::Error::new(
+            proc_macro2::Span::call_site(),
+            knobs::SAY_HOW_LONG,
+        ));
+    }
+    stacked(args, source, Does::Collect, &mut errors);
+    background(args, source, &mut errors);
+    handle(args, all, &mut errors);
+    moved(args, all, &mut errors);
+    no_handle(args, "cached_stream", &mut errors);
+    no_timeouts(args, "a stream that is passed on", &mut errors);
+    errors.finish()
+}
+
+/// Limits in time need one value to stand in, and one answer to refuse.
+fn no_timeouts(args: &Args, what: &str, errors: &mut Errors) {
+    for name in ["timeout", "hard_timeout"] {
+        if let Some(knob) = args.knob(name) {
+            errors.add(knob, format!("{what} cannot be left in the middle: remove `{name}`, and bound the source itself"));
+        }
+    }
+}
+
+fn no_handle(args: &Args, attribute: &str, errors: &mut Errors) {
+    if let Some(flag) = &args.no_handle {
+        errors.add(flag, format!("`#[{attribute}]` needs its handle: remove `no_handle`; in the `impl` of a trait, call an inherent method that has the attribute"));
+    }
+}
+
 /// Checks `#[invalidates]`.
 pub(crate) fn edges(edges: &Edges, function: &Function, errors: &mut Errors) {
     qualifiers(function, errors);
@@ -290,17 +374,15 @@ fn stacked(args: &Args, function: &Function, does: Does, errors: &mut Errors) {
             continue;
         };
         let name = last.ident.to_string();
-        let both_read_and_write =
-            name == "cached" || name == "background" || (name == "cache_put" && does == Does::Read);
-        if both_read_and_write {
-            let message = match (does, name.as_str()) {
-                (Does::Read, _) if args.schedule.is_some() => {
+        let reads = does != Does::Put;
+        let is_cached = name.starts_with("cached");
+        if is_cached || name == "background" || (name == "cache_put" && reads) {
+            let message = match (reads, name.as_str()) {
+                (true, _) if args.schedule.is_some() => {
                     "`#[background]` reads and computes by itself: keep it alone"
                 }
-                (Does::Read, "background") => {
-                    "`#[background]` caches the function too: keep it alone"
-                }
-                (Does::Read, "cached") => "the function is cached already: keep one `#[cached]`",
+                (true, "background") => "`#[background]` caches the function too: keep it alone",
+                (true, _) if is_cached => "the function is cached already: keep one `#[cached]`",
                 _ => {
                     "`#[cached]` may skip the body and `#[cache_put]` never does: keep one of them"
                 }

@@ -46,7 +46,7 @@ use callbacks::Callbacks;
 pub use callbacks::{Subscription, Told};
 pub use default::{cache, named, register, set_default, setup};
 pub(crate) use default::{install, process_default};
-pub(crate) use outside::{Looked, Looking, Outside, Reached, StoreLease};
+pub(crate) use outside::{Looking, Outside, Reached, StoreLease};
 pub(crate) use relay::Relay;
 use rules::Book;
 pub use rules::Rules;

@@ -13,13 +13,15 @@ mod lead;
 mod plan;
 mod put;
 mod reach;
+mod recording;
 mod settle;
 mod shape;
 mod timed;
 
 pub use crate::entry::Cacheable;
 pub use background::{Mode, Ticket};
-pub(crate) use batch::{Batch, Joining};
+pub use batch::{Answer, AskedFor, Asking, EntryOf, Overdue, picked};
+pub(crate) use batch::{Batch, Due, Hits, Joining, hits};
 pub use fill::{fill, fill_behind, fill_sync, fill_sync_behind};
 pub use filtered::{filtered, filtered_sync};
 pub(crate) use follow::{deadline, within};
@@ -28,10 +30,15 @@ pub use hit::{Hit, hit};
 pub(crate) use hit::{Seen, count_look, detected};
 pub(crate) use lead::Lead;
 pub(crate) use plan::Planned;
-pub use plan::{NotRefusing, NotShared, Plan, RefusalOf, Share, SharingOf};
+pub use plan::{NotRefusing, NotShared, Plan, RefusalOf, Share, SharingOf, planned};
 pub(crate) use put::{Storing, put, refused, store, store_many};
-pub use settle::{IntoTags, KeptError, Nullable, Settle};
-pub use shape::{ArcTarget, Arced, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape};
+#[cfg(feature = "stream")]
+pub use recording::collected_stream;
+pub use recording::{Limits, Taped, collected, settling};
+pub use settle::{IntoTags, KeptError, Nullable, Settle, decide};
+pub use shape::{
+    ArcTarget, Arced, AsFound, AsOption, AsPlain, AsResult, IsResult, NotResult, Shape,
+};
 
 pub use crate::stats::Site;
 

@@ -277,6 +277,13 @@ pub enum Event<'a> {
         /// The middleware.
         by: &'a str,
     },
+    /// What a stream or an iterator yielded was not kept.
+    NotRecorded {
+        /// The key.
+        key: &'a str,
+        /// Why.
+        why: Unrecorded,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -284,6 +291,18 @@ pub enum Event<'a> {
         /// Its type.
         type_name: &'static str,
     },
+}
+
+/// Why a recording is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unrecorded {
+    /// It yielded an error.
+    Failed,
+    /// It was not read to its end.
+    Dropped,
+    /// There is more of it than may be kept.
+    TooLong,
 }
 
 impl fmt::Display for Event<'_> {
@@ -410,6 +429,14 @@ impl fmt::Display for Event<'_> {
                 "{name} happened: {rules} rules, {forgotten} entries forgotten"
             ),
             Self::LeftOut { key, action, by } => write!(f, "{by} left out the {action} of `{key}`"),
+            Self::NotRecorded { key, why } => {
+                let why = match why {
+                    Unrecorded::Failed => "it yielded an error",
+                    Unrecorded::Dropped => "it was not read to its end",
+                    Unrecorded::TooLong => "there is more of it than may be kept",
+                };
+                write!(f, "did not keep what `{key}` yielded: {why}")
+            }
             Self::StayedLocal { key, type_name } => {
                 write!(
                     f,

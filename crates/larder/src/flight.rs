@@ -33,6 +33,12 @@ pub(crate) enum Landing {
         /// For a value that a store answered: when it was asked, see [`moment`].
         asked: Option<u64>,
     },
+    /// The source answered, and has nothing for this key.
+    Absent {
+        tags: Arc<[Key]>,
+        as_of: u64,
+        asked: Option<u64>,
+    },
     /// The source's error, shared because it can be cloned.
     Failed(Arc<dyn Any + Send + Sync>),
     /// Nothing that can be shared: ask again.
@@ -52,8 +58,16 @@ pub(crate) struct Flight {
     id: u64,
     /// The tag epoch when the load began.
     pub(crate) as_of: u64,
+    /// Of a recording: since when its consumer has the last item and asks for no other; [`IN_SOURCE`] while it does ask.
+    pub(crate) held: AtomicU64,
     state: Mutex<State>,
 }
+
+/// The leader waits for its source, not for its consumer.
+pub(crate) const IN_SOURCE: u64 = 0;
+
+/// Not a recording: whoever leads it waits for nobody but the source.
+const NO_CONSUMER: u64 = u64::MAX;
 
 #[derive(Debug, Default)]
 struct State {
@@ -69,8 +83,26 @@ impl Flight {
         Arc::new(Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             as_of,
+            held: AtomicU64::new(NO_CONSUMER),
             state: Mutex::default(),
         })
+    }
+
+    /// A flight whose leader passes on what it loads, item by item, to a consumer that may stall.
+    pub(crate) fn of_recording(as_of: u64) -> Arc<Self> {
+        let flight = Self::new(as_of);
+        flight.held.store(IN_SOURCE, Ordering::Relaxed);
+        flight
+    }
+
+    pub(crate) fn is_recording(&self) -> bool {
+        self.held.load(Ordering::Acquire) != NO_CONSUMER
+    }
+
+    /// Whether the leader's consumer has asked for nothing since `instant`.
+    pub(crate) fn is_stalled_since(&self, instant: u64) -> bool {
+        let held = self.held.load(Ordering::Acquire);
+        held != IN_SOURCE && held <= instant
     }
 
     pub(crate) fn has_followers(&self) -> bool {
@@ -188,16 +220,28 @@ impl<F: Future> Led<F> {
             let _offering = Offering::new(&mut offer);
             // What a caller overrides of its own call does not concern what the source calls.
             let _masked = Mask::on();
-            let _pop = LEADING.with(|leading| {
-                let mut leading = leading.borrow_mut();
-                let before = leading.len();
-                leading.extend(&self.flights);
-                Pop(before)
-            });
+            let _pop = push(&self.flights);
             source.as_mut().poll(context)
         })
         .await
     }
+}
+
+fn push(flights: &[u64]) -> Pop {
+    LEADING.with(|leading| {
+        let mut leading = leading.borrow_mut();
+        let before = leading.len();
+        leading.extend(flights);
+        Pop(before)
+    })
+}
+
+/// Asks a source once, as the leader of a flight.
+pub(crate) fn polled<O>(flight: &Flight, ask: impl FnOnce() -> O) -> O {
+    mark::forget();
+    let _masked = Mask::on();
+    let _pop = push(&[flight.id]);
+    ask()
 }
 
 /// Whether this very task or thread leads `flight`.

@@ -15,6 +15,7 @@ use crate::inspect::{Cached, inspect, inspect_sync};
 use crate::key::{Key, KeyBuf};
 use crate::ops::{OneByOne, Step, Together, Warm};
 use crate::runtime::{BoxFuture, block_on};
+use crate::selector::Selector;
 use crate::stats::FunctionStats;
 
 type KeyAsync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + Send + Sync + 'h>;
@@ -106,6 +107,13 @@ macro_rules! handle {
             async fn invalidate_key(&self, key: KeyBuf) -> Result<bool> {
                 self.cache.inner.open("invalidate")?;
                 self.cache.inner.forget_key(&key).await
+            }
+
+            async fn invalidate_keys(&self, keys: Vec<KeyBuf>) -> Result<usize> {
+                let inner = &self.cache.inner;
+                inner.open("invalidate_many")?;
+                let keys = keys.iter().map(|key| Key::from(&*inner.original(key.as_str())));
+                inner.forget(&Selector::Keys(keys.collect())).await
             }
 
             async fn explain_key(&self, key: KeyBuf) -> Result<Explain> {
@@ -220,6 +228,18 @@ macro_rules! methods {
             /// [`ErrorKind::Closed`](crate::ErrorKind).
             pub $($async)? fn invalidate(&self, $($arg: $type),*) -> Result<bool> {
                 $drive!(self.invalidate_key((self.key)(&($($arg,)*))))
+            }
+
+            /// Forgets the entries of several calls at once, each given by its arguments as a tuple; how many live ones were there.
+            ///
+            /// # Errors
+            /// [`ErrorKind::Closed`](crate::ErrorKind).
+            pub $($async)? fn invalidate_many(
+                &self,
+                calls: impl IntoIterator<Item = ($($type,)*)>,
+            ) -> Result<usize> {
+                let keys = calls.into_iter().map(|args| (self.key)(&args)).collect();
+                $drive!(self.invalidate_keys(keys))
             }
 
             /// What is stored, and what the next call would do.

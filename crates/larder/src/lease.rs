@@ -121,6 +121,17 @@ impl Leases {
         as_of: u64,
         may_join: impl FnOnce(&Flight) -> bool,
     ) -> Joined {
+        self.join_with(key, as_of, may_join, Flight::new)
+    }
+
+    /// [`join`](Self::join), with how a flight is started.
+    pub(crate) fn join_with(
+        self: &Arc<Self>,
+        key: &Key,
+        as_of: u64,
+        may_join: impl FnOnce(&Flight) -> bool,
+        start: impl FnOnce(u64) -> Arc<Flight>,
+    ) -> Joined {
         let mut locked = self.lock(key);
         let flight = locked.shard.get(key).and_then(|r| r.flight.as_ref());
         if !cfg!(larder_broken_flight)
@@ -130,7 +141,7 @@ impl Leases {
             return Joined::Follow(Arc::clone(flight));
         }
         let lease = self.lease(&mut locked, key, as_of);
-        let flight = Flight::new(as_of);
+        let flight = start(as_of);
         locked.record(key).flight = Some(Arc::clone(&flight));
         Joined::Lead(lease, flight)
     }

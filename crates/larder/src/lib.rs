@@ -22,7 +22,8 @@
 //!
 //! # Where to go
 //!
-//! - **Attributes.** [`cached`] reads or computes, [`cache_put`] always computes and stores, [`invalidates`] forgets after success.
+//! - **Attributes.** [`cached`] reads or computes, [`cache_put`] always computes and stores, [`invalidates`] forgets after success,
+//!   [`cached_batch`] keeps a function over many ids id by id, [`cached_stream`] what a stream or an iterator yields.
 //!   They work on `fn` and `async fn`, free functions and methods. A cached function has a typed handle of the same name:
 //!   `square::{key, peek, put, refresh, invalidate, explain, stats, uncached}`; a method `user` has `svc.user_cache()`.
 //! - **Freshness.** All knobs are in [`Policy`]; what they do to an entry's life is in [`Deadlines`] and [`Verdict`].
@@ -53,6 +54,7 @@
 //! | `macros` | the attributes | yes |
 //! | `memory` | the tier in this process | yes |
 //! | `tokio` | background loads of async sources run on the Tokio runtime that is current; without it they get a thread | yes |
+//! | `stream` | `#[cached_stream]` for functions that return a `Stream` (of `futures-core`); for iterators it needs nothing | |
 //! | `jwt` | the `{token:jwt(claim)}` transform of keys | |
 //! | `redis`, `memcached`, `sqlite`, `file`, `s3`, `gcs`, `azure` | a store each, and `serde` | |
 //! | `serde` | values become bytes: any serde type, as MessagePack | |
@@ -117,7 +119,7 @@ pub use config::{setup_from_env, setup_from_file};
 pub use detect::{Detected, Read, Removal, Source, Write, detect, detect_async};
 pub use engine::Cacheable;
 pub use error::{BoxError, Error, ErrorKind, Result};
-pub use event::{Event, Observer};
+pub use event::{Event, Observer, Unrecorded};
 pub use explain::{Entry, Explain, Next};
 pub use guard::{Reason, Refused};
 pub use handle::{AsyncHandle, SyncHandle};
@@ -138,6 +140,12 @@ pub use larder_macros::cache_put;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/cached.md")]
 pub use larder_macros::cached;
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/cached_batch.md")]
+pub use larder_macros::cached_batch;
+#[cfg(feature = "macros")]
+#[doc = include_str!("docs/cached_stream.md")]
+pub use larder_macros::cached_stream;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/circuit_breaker.md")]
 pub use larder_macros::circuit_breaker;
@@ -220,6 +228,12 @@ mod guide {
 
     #[doc = include_str!("../../../docs/outages.md")]
     struct Outages;
+
+    #[doc = include_str!("../../../docs/batches.md")]
+    struct Batches;
+
+    #[doc = include_str!("../../../docs/streams.md")]
+    struct Streams;
 
     #[doc = include_str!("../../../docs/own-store.md")]
     struct OwnStore;

@@ -2,6 +2,12 @@
 
 use std::future::Future;
 
+#[cfg(feature = "stream")]
+pub use crate::engine::collected_stream;
+pub use crate::engine::{
+    Answer, AsFound, AskedFor, Asking, EntryOf, Limits, Overdue, Taped, collected, decide, picked,
+    planned, settling,
+};
 pub use crate::engine::{
     ArcTarget, Arced, AsOption, AsPlain, AsResult, Cacheable, Hit, IntoTags, IsResult, KeptError,
     Mode, NotRefusing, NotResult, NotShared, Nullable, Plan, RefusalOf, Settle, Shape, Share,
@@ -231,6 +237,16 @@ where
 pub async fn invalidate(cache: &Cache, key: KeyBuf) -> Result<bool> {
     cache.inner.open("invalidate")?;
     cache.inner.forget_key(&key).await
+}
+
+/// The handle's `invalidate_many`; how many live entries there were.
+pub async fn invalidate_many(cache: &Cache, keys: Vec<KeyBuf>) -> Result<usize> {
+    cache.inner.open("invalidate_many")?;
+    let inner = &cache.inner;
+    let keys = keys
+        .iter()
+        .map(|key| Key::from(&*inner.original(key.as_str())));
+    inner.forget(&Selector::Keys(keys.collect())).await
 }
 
 /// The handle's `explain`.

@@ -103,7 +103,7 @@ pub(crate) fn path(name: &Ident, value: Given) -> syn::Result<syn::Path> {
 }
 
 /// An expression; a text in it must be a span of time.
-pub(super) fn span_of_time(value: Expr) -> syn::Result<Expr> {
+pub(crate) fn span_of_time(value: Expr) -> syn::Result<Expr> {
     if let Expr::Lit(ExprLit {
         lit: Lit::Str(text),
         ..

@@ -40,7 +40,7 @@ pub(super) fn arm(unit: &Unit<'_>) -> TokenStream {
 ///     });
 /// }
 /// ```
-pub(super) fn reload_function(unit: &Unit<'_>) -> Option<TokenStream> {
+pub(crate) fn reload_function(unit: &Unit<'_>) -> Option<TokenStream> {
     let knob = unit.args.background.as_ref()?;
     let library = &unit.function.library;
     let (ticket, key) = (local("__ticket"), local("__key"));
@@ -71,7 +71,7 @@ pub(super) fn reload_function(unit: &Unit<'_>) -> Option<TokenStream> {
 }
 
 /// Whether something is copied by `Clone`.
-fn clones(unit: &Unit<'_>) -> bool {
+pub(crate) fn clones(unit: &Unit<'_>) -> bool {
     let of_self = matches!(
         unit.function.receiver,
         Some(Taken::Shared | Taken::SharedPointer)
@@ -103,7 +103,7 @@ fn run(unit: &Unit<'_>, knob: &Ident) -> TokenStream {
 }
 
 /// What copies the arguments; the message is for those that cannot be copied.
-pub(super) fn copier(knob: &Ident) -> TokenStream {
+pub(crate) fn copier(knob: &Ident) -> TokenStream {
     let message = format!(
         "`{knob}` loads in the background and needs its own copy of `{{Self}}`, which is not `Clone`"
     );
@@ -121,7 +121,7 @@ pub(super) fn copier(knob: &Ident) -> TokenStream {
     }
 }
 
-fn own_self(unit: &Unit<'_>, taken: Taken) -> TokenStream {
+pub(crate) fn own_self(unit: &Unit<'_>, taken: Taken) -> TokenStream {
     let (this, token) = (local("__this"), unit.function.self_token());
     match taken {
         Taken::Shared | Taken::SharedPointer => quote!(let #this = __own(#token);),
@@ -129,7 +129,7 @@ fn own_self(unit: &Unit<'_>, taken: Taken) -> TokenStream {
     }
 }
 
-pub(super) fn own(argument: &Argument) -> Option<TokenStream> {
+pub(crate) fn own(argument: &Argument) -> Option<TokenStream> {
     let ident = &argument.ident;
     match &argument.held {
         _ if argument.is_static() => None,
@@ -147,7 +147,7 @@ pub(super) fn is_unsized(pointee: &Type) -> bool {
     matches!(pointee, Type::Slice(_)) || ["str", "Path", "OsStr", "CStr"].into_iter().any(named)
 }
 
-pub(super) fn lend(argument: &Argument) -> TokenStream {
+pub(crate) fn lend(argument: &Argument) -> TokenStream {
     let ident = &argument.ident;
     match &argument.held {
         Held::Shared(_) if !argument.is_static() => quote!(&#ident),

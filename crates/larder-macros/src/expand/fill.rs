@@ -14,23 +14,23 @@ use crate::tokens::{mention, mention_free, names, placed};
 
 /// The closure that fills in the plan, and what has to be evaluated before it because the body may
 /// move the arguments.
-pub(super) struct Plan {
-    pub(super) before: TokenStream,
-    pub(super) closure: TokenStream,
+pub(crate) struct Plan {
+    pub(crate) before: TokenStream,
+    pub(crate) closure: TokenStream,
 }
 
 /// The closure that runs the body, and statements that make it.
-pub(super) struct Load {
-    pub(super) before: TokenStream,
-    pub(super) closure: TokenStream,
+pub(crate) struct Load {
+    pub(crate) before: TokenStream,
+    pub(crate) closure: TokenStream,
     /// The closure that reloads behind what a store holds, if the function does.
-    pub(super) behind: Option<TokenStream>,
+    pub(crate) behind: Option<TokenStream>,
 }
 
 /// The closure that decides about a value, with copies of the arguments that it names.
-pub(super) struct Settle {
-    pub(super) before: TokenStream,
-    pub(super) closure: TokenStream,
+pub(crate) struct Settle {
+    pub(crate) before: TokenStream,
+    pub(crate) closure: TokenStream,
 }
 
 impl Unit<'_> {
@@ -48,7 +48,7 @@ impl Unit<'_> {
     ///     ).await
     /// }
     /// ```
-    pub(super) fn fill_function(&self) -> TokenStream {
+    pub(crate) fn fill_function(&self) -> TokenStream {
         let library = &self.function.library;
         let lints = super::all_lints();
         let conditions = &self.attributes.conditions;
@@ -159,7 +159,7 @@ impl Unit<'_> {
     }
 
     /// `view` says how the arguments stand around it.
-    pub(super) fn plan(&self, view: View) -> Plan {
+    pub(crate) fn plan(&self, view: View) -> Plan {
         let plan = local("__plan");
         let policy = self.policy_call();
         let mut before = TokenStream::new();
@@ -264,7 +264,7 @@ impl Unit<'_> {
         }
     }
 
-    pub(super) fn settle(&self) -> Settle {
+    pub(crate) fn settle(&self) -> Settle {
         let decisions = &self.args.decisions;
         let settle = local("__settle");
         let steps = decisions.iter().map(|Decision { method, argument }| {
@@ -293,7 +293,7 @@ impl Unit<'_> {
     }
 
     /// `__policy`: the knobs with literals, checked when the function is compiled.
-    pub(super) fn policy_function(&self) -> TokenStream {
+    pub(crate) fn policy_function(&self) -> TokenStream {
         let (name, lints, body) = (self.hidden("policy"), super::all_lints(), self.policy());
         let library = &self.function.library;
         let conditions = &self.attributes.conditions;
@@ -310,8 +310,8 @@ impl Unit<'_> {
         if self.is_inline() {
             return self.policy();
         }
-        let name = self.hidden("policy");
-        quote!(Self::#name())
+        let (owner, name) = (self.owner(), self.hidden("policy"));
+        quote!(#owner::#name())
     }
 
     /// A block with the policy as a static: a contradiction is an error at the knob, when compiling.
@@ -345,7 +345,7 @@ impl Unit<'_> {
     }
 
     /// Refuses an alias of `Result` that was taken for a plain value: its errors would be kept.
-    pub(super) fn assert_plain(&self) -> Option<TokenStream> {
+    pub(crate) fn assert_plain(&self) -> Option<TokenStream> {
         if !self.function.shape_is_read || self.function.shape != crate::args::Shape::Plain {
             return None;
         }

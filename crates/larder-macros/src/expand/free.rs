@@ -56,7 +56,7 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
 
 impl Unit<'_> {
     /// The function with the body, as it was written.
-    pub(super) fn uncached_function(&self, visibility: &syn::Visibility) -> TokenStream {
+    pub(crate) fn uncached_function(&self, visibility: &syn::Visibility) -> TokenStream {
         let mut signature = self.function.item.sig.clone();
         signature.ident = self.uncached();
         let attributes = self.attributes_of_body();
@@ -86,7 +86,7 @@ impl Unit<'_> {
     }
 
     /// The signature of a handle's method: the function's arguments, and then `last`.
-    pub(super) fn method(
+    pub(crate) fn method(
         &self,
         name: &str,
         last: Option<TokenStream>,
@@ -103,7 +103,7 @@ impl Unit<'_> {
     }
 
     /// A method that ends in a call of the library with the cache and the key.
-    fn asks(&self, doc: &str, signature: &Signature, call: TokenStream) -> TokenStream {
+    pub(crate) fn asks(&self, doc: &str, signature: &Signature, call: TokenStream) -> TokenStream {
         let visibility = &self.function.item.vis;
         let bind_cache = self.bind_cache(View::Signature);
         let (key, render) = (local("__key"), self.key_call());
@@ -119,7 +119,7 @@ impl Unit<'_> {
     }
 }
 
-fn key(unit: &Unit<'_>) -> TokenStream {
+pub(crate) fn key(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let mut signature = unit.method("key", None, &quote!(#library::Key));
     signature.asyncness = None;
@@ -136,7 +136,7 @@ fn key(unit: &Unit<'_>) -> TokenStream {
     }
 }
 
-fn peek(unit: &Unit<'_>) -> TokenStream {
+pub(crate) fn peek(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let value = unit.value_type();
     let wire = unit.wire();
@@ -155,7 +155,7 @@ fn peek(unit: &Unit<'_>) -> TokenStream {
     )
 }
 
-fn put(unit: &Unit<'_>) -> TokenStream {
+pub(crate) fn put(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let value = unit.value_type();
     let (cache, key, given) = (local("__cache"), local("__key"), local("value"));
@@ -190,7 +190,7 @@ fn put(unit: &Unit<'_>) -> TokenStream {
     }
 }
 
-fn refresh(unit: &Unit<'_>) -> TokenStream {
+pub(crate) fn refresh(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let output = &unit.function.output;
     let (cache, key) = (local("__cache"), local("__key"));
@@ -263,7 +263,7 @@ fn call_through(unit: &Unit<'_>, through: &Ident) -> TokenStream {
     }
 }
 
-fn invalidate(unit: &Unit<'_>) -> TokenStream {
+pub(crate) fn invalidate(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let (cache, key) = (local("__cache"), local("__key"));
     unit.asks(
@@ -273,7 +273,7 @@ fn invalidate(unit: &Unit<'_>) -> TokenStream {
     )
 }
 
-fn explain(unit: &Unit<'_>) -> TokenStream {
+pub(crate) fn explain(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let (cache, key) = (local("__cache"), local("__key"));
     unit.asks(
@@ -287,7 +287,7 @@ fn explain(unit: &Unit<'_>) -> TokenStream {
     )
 }
 
-fn stats(unit: &Unit<'_>) -> TokenStream {
+pub(crate) fn stats(unit: &Unit<'_>) -> TokenStream {
     let library = &unit.function.library;
     let (visibility, site) = (&unit.function.item.vis, unit.hidden("site"));
     quote! {

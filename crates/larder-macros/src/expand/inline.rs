@@ -34,7 +34,7 @@ pub(super) fn function(unit: &Unit<'_>) -> TokenStream {
     let ask = &bypass.ask;
     let (read, mode) = match unit.does {
         Does::Read => (bypass.unless(hit(unit)), quote!(Foreground)),
-        Does::Put => (TokenStream::new(), quote!(Put)),
+        _ => (TokenStream::new(), quote!(Put)),
     };
     let mode = quote!(#library::__private::Mode::#mode);
     let load = bypass.load(function);

@@ -1,7 +1,7 @@
 //! The handle of a method: hidden functions beside it, and `user_cache()`, which binds them to `self`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Generics, Lifetime, Type};
 
@@ -30,14 +30,15 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
         unit.fill_function(),
         unit.parts(),
     ];
-    let bound = bound(unit);
+    let output = unit.function.output.to_token_stream();
+    let bound = bound(unit, &output, &unit.function.shape_type());
     let reload = background::reload_function(unit);
     quote!(#(#hidden)* #reload #bound)
 }
 
 /// In the `impl` of a trait the compiler refuses every name that the trait does not have. It names this
 /// one first.
-fn hint(unit: &Unit<'_>) -> TokenStream {
+pub(crate) fn hint(unit: &Unit<'_>) -> TokenStream {
     let name = unit
         .function
         .hidden("needs_no_handle_in_the_impl_of_a_trait");
@@ -50,8 +51,8 @@ fn hint(unit: &Unit<'_>) -> TokenStream {
     }
 }
 
-/// `user_cache()`
-fn bound(unit: &Unit<'_>) -> TokenStream {
+/// `user_cache()`: a handle whose calls return `output`, read as `shape`.
+pub(crate) fn bound(unit: &Unit<'_>, output: &TokenStream, shape: &TokenStream) -> TokenStream {
     let function = unit.function;
     let library = &function.library;
     let name = format_ident!(
@@ -76,7 +77,7 @@ fn bound(unit: &Unit<'_>) -> TokenStream {
         .make_where_clause()
         .predicates
         .push(unit.keepable());
-    let (arguments, shape, output) = (tuple(unit), function.shape_type(), &function.output);
+    let arguments = tuple(unit);
     let receiver = receiver(unit);
     let bind_cache = unit.bind_cache(View::Signature);
     let (cache, site) = (local("__cache"), unit.hidden("site"));

@@ -22,7 +22,7 @@ impl Unit<'_> {
     /// fn __part_id<'p, P0>(parts: (P0, Missing), value: &'p u64) -> (P0, &'p u64) { .. }
     /// fn __target<'p, P0: Given<'p, str>, P1: Given<'p, u64>>(parts: (P0, P1)) -> Target { .. }
     /// ```
-    pub(super) fn parts(&self) -> TokenStream {
+    pub(crate) fn parts(&self) -> TokenStream {
         let library = &self.function.library;
         let (lints, visibility) = (super::all_lints(), &self.function.item.vis);
         let conditions = &self.attributes.conditions;

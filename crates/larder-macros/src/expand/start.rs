@@ -67,7 +67,7 @@ impl Unit<'_> {
     }
 
     /// The call of `__key`, where the arguments have the types of the signature.
-    pub(super) fn key_call(&self) -> TokenStream {
+    pub(crate) fn key_call(&self) -> TokenStream {
         let (owner, key) = (self.owner(), self.hidden("key"));
         let turbofish = generics::turbofish(&self.key_generics());
         let receiver = self.self_reference().map(|receiver| quote!(#receiver,));
@@ -77,7 +77,7 @@ impl Unit<'_> {
     }
 
     /// `__key`: the used arguments by reference, in.
-    pub(super) fn key_function(&self) -> TokenStream {
+    pub(crate) fn key_function(&self) -> TokenStream {
         let library = &self.function.library;
         let (name, lints, cache) = (self.hidden("key"), super::all_lints(), local("__cache"));
         let conditions = &self.attributes.conditions;
@@ -112,7 +112,7 @@ impl Unit<'_> {
     }
 
     /// `__site`: the place where statistics of the function are counted.
-    pub(super) fn site_function(&self) -> TokenStream {
+    pub(crate) fn site_function(&self) -> TokenStream {
         let (name, lints) = (self.hidden("site"), super::all_lints());
         let conditions = &self.attributes.conditions;
         let site = self.site();
@@ -128,7 +128,7 @@ impl Unit<'_> {
         }
     }
 
-    pub(super) fn site(&self) -> TokenStream {
+    pub(crate) fn site(&self) -> TokenStream {
         let library = &self.function.library;
         let name = super::plain_name(self.function);
         let template = self.key.template_text();

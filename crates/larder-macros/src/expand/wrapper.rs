@@ -64,7 +64,7 @@ pub(super) fn function(unit: &Unit<'_>) -> TokenStream {
 
 impl Unit<'_> {
     /// `if BYPASS { return user::uncached(id).await; }`
-    fn bypass(&self) -> Option<TokenStream> {
+    pub(crate) fn bypass(&self) -> Option<TokenStream> {
         let condition = self.args.bypass.as_ref()?;
         let (owner, uncached) = (self.owner(), self.uncached());
         let call = self.call(

@@ -168,10 +168,10 @@ impl Ticket {
         Mode::Claimed(self.behind)
     }
 
-    /// Reloads within a call that leads other keys too.
-    pub(super) fn into_lead(mut self) -> Lead {
-        self.behind.lead.watch_for_loss();
-        self.behind.lead
+    /// The rights to reload this key together with others, which need one place among the loads behind.
+    pub(super) fn into_parts(self) -> (Lead, Option<Permit>) {
+        let Behind { lead, _permit, .. } = *self.behind;
+        (lead, _permit)
     }
 
     fn start(mut self) -> (Cache, Mode) {

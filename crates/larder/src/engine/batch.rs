@@ -1,179 +1,236 @@
 //! Loading several keys with one call, sharing loads with whoever loads some of them already.
+//!
+//! What is loaded for is an [`Item`]: its key, its plan, and the name `T` that its caller knows it by.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+mod answer;
+mod asking;
+mod ends;
+mod outside;
+
+pub use answer::{Answer, AskedFor, EntryOf};
+pub use asking::{Asking, Overdue, picked};
+
 use std::future::Future;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use super::failure::Cause;
 use super::follow::{Followed, deadline};
 use super::hit::{count, count_look, look};
-use super::lead::{Asked, Call, Kept, Made};
-use super::timed::Limit;
-use super::{AsResult, Cacheable, Hit, LOADING, Lead, Planned, Share, Ticket, hit};
-use crate::cache::{Cache, Inner, Looked, Looking, Outside, Reached};
-use crate::detect::Source;
-use crate::error::{Error, Result};
-use crate::flight::{Flight, Landing, Led, moment};
-use crate::key::Key;
+use super::lead::{Asked, Call, Kept};
+use super::{Cacheable, Hit, Lead, Planned, Shape, Share, Site, Ticket, hit};
+use crate::cache::{Cache, Inner, Permit};
+use crate::flight::{Flight, Led, moment};
+use crate::key::KeyBuf;
 use crate::lease::Joined;
 use crate::middleware::{Action, Doing, Intended, Outcome};
-use crate::policy::Verdict;
+use crate::policy::Policy;
 use crate::runtime::Timestamp;
-use crate::scope;
 use crate::stats::Counter;
-use crate::store::Ask;
 use crate::switch::Operations;
 
 /// One call for several keys.
 pub(crate) struct Batch<'a> {
     inner: &'a Arc<Inner>,
     cache: &'a Cache,
-    plan: Planned,
     until: Timestamp,
-    /// The reads that middleware was asked about and that have not ended; `None` for those that it has left out.
-    reading: Mutex<HashMap<String, Option<Doing<'a>>>>,
+}
+
+/// One of the keys, and how it is loaded.
+pub(crate) struct Item<'a, T> {
+    id: T,
+    call: Call<'a>,
+    reading: Reading<'a>,
+}
+
+/// The read of a key as middleware sees it; `None` when it was left out.
+pub(crate) type Reading<'a> = Option<Doing<'a>>;
+
+/// What memory has of several keys.
+pub(crate) struct Hits<'a, T, V, E> {
+    pub(crate) found: Vec<(T, V)>,
+    pub(crate) missing: Vec<(T, KeyBuf, Reading<'a>)>,
+    pub(crate) due: Due<T>,
+    /// An error that was kept for one of them.
+    pub(crate) failed: Option<E>,
+}
+
+/// What is there and wants to be reloaded.
+pub(crate) struct Due<T> {
+    pub(crate) keys: Vec<(T, KeyBuf, Lead)>,
+    /// One place among the loads behind for all: it will be one load.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// Which of the missing keys this call loads, and for which it waits.
-pub(crate) struct Joining {
-    pub(crate) leads: Leads,
-    pub(crate) follows: Vec<Following>,
+pub(crate) struct Joining<'a, T> {
+    pub(crate) leads: Leads<'a, T>,
+    pub(crate) follows: Vec<Following<'a, T>>,
 }
 
 /// The keys that this call loads.
-pub(crate) struct Leads {
-    leads: Vec<Leading>,
+pub(crate) struct Leads<'a, T> {
+    leads: Vec<Leading<'a, T>>,
     began: Timestamp,
 }
 
-struct Leading {
-    key: String,
+struct Leading<'a, T> {
+    item: Item<'a, T>,
     lead: Lead,
     kept: Option<Kept>,
+    why: Why,
+    /// The call of the source for it.
+    loading: Doing<'a>,
+}
+
+/// Why a key is loaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Missing,
+    /// It has been served, and is only reloaded.
+    Due,
+    /// Somebody asked for a new value.
+    Anew,
 }
 
 /// A key that another call loads.
-pub(crate) struct Following {
-    key: String,
+pub(crate) struct Following<'a, T> {
+    item: Item<'a, T>,
     flight: Arc<Flight>,
     seen: u64,
     began: u64,
 }
 
+/// Looks into memory for several keys, each of them once.
+pub(crate) fn hits<'a, T: Clone, S, R>(
+    cache: &'a Cache,
+    site: &'static Site,
+    keys: impl IntoIterator<Item = (T, KeyBuf)>,
+) -> Hits<'a, T, S::Value, S::Error>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    let mut hits = Hits {
+        found: Vec::new(),
+        missing: Vec::new(),
+        due: Due::none(),
+        failed: None,
+    };
+    for (id, key) in keys {
+        let (looked, mut reading) = read::<S, R>(cache, site, &key);
+        let (output, ticket) = match looked {
+            Hit::Value(output) => (output, None),
+            Hit::Refresh(output, ticket) => (output, Some(ticket)),
+            Hit::Miss => {
+                hits.missing.push((id, key, reading));
+                continue;
+            }
+        };
+        if let Some(reading) = &mut reading {
+            reading.end(Outcome::Hit);
+        }
+        match (S::split(output), ticket) {
+            (Ok(value), None) => hits.found.push((id, value)),
+            (Ok(value), Some(ticket)) => {
+                hits.due.add(&id, key, ticket);
+                hits.found.push((id, value));
+            }
+            (Err(error), _) => drop(hits.failed.get_or_insert(error)),
+        }
+    }
+    hits
+}
+
+/// Asks the middleware, and then memory.
+fn read<'a, S, R>(cache: &'a Cache, site: &'static Site, key: &KeyBuf) -> (Hit<R>, Reading<'a>)
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    let inner = &cache.inner;
+    let (looked, reading) = if inner.middleware.is_empty() || inner.is_off(Operations::READ) {
+        (hit::<S, R>(cache, site, key), Some(Doing::unseen()))
+    } else {
+        let intended = || Intended::key(Action::Get, inner.bare(key.as_str())).by(site.path);
+        match inner.begin(intended) {
+            Some(reading) => (look::<S, R>(cache, site, key.clone()), Some(reading)),
+            None => {
+                count(inner, site, Counter::Misses);
+                (Hit::Miss, None)
+            }
+        }
+    };
+    count_look(inner, site, key, Some(&looked));
+    (looked, reading)
+}
+
+impl<T> Due<T> {
+    pub(crate) const fn none() -> Self {
+        Self {
+            keys: Vec::new(),
+            permit: None,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+impl<T: Clone> Due<T> {
+    fn add(&mut self, id: &T, key: KeyBuf, ticket: Ticket) {
+        let (lead, permit) = ticket.into_parts();
+        self.permit = self.permit.take().or(permit);
+        self.keys.push((id.clone(), key, lead));
+    }
+}
+
 impl<'a> Batch<'a> {
-    pub(crate) fn new(cache: &'a Cache, plan: Planned) -> Self {
+    /// It waits for other calls for as long as `policy` says.
+    pub(crate) fn new(cache: &'a Cache, policy: &Policy) -> Self {
         let inner = &cache.inner;
         Self {
             inner,
             cache,
-            until: deadline(inner, plan.policy.wait).min(deadline(inner, plan.policy.hard_timeout)),
-            plan,
-            reading: Mutex::default(),
+            until: deadline(inner, policy.wait).min(deadline(inner, policy.hard_timeout)),
         }
     }
 
-    /// Takes what is there; gives back what is not, each key once, and what is to be reloaded though it is there.
-    pub(crate) fn hits<V: Cacheable>(
+    pub(crate) fn item<T>(
         &self,
-        keys: Vec<String>,
-        found: &mut HashMap<String, V>,
-    ) -> (Vec<String>, Leads) {
-        let mut leads = Vec::new();
-        let mut seen = HashSet::with_capacity(keys.len());
-        let mut missing = Vec::new();
-        for key in keys {
-            if !seen.insert(key.clone()) {
-                continue;
-            }
-            match self.hit::<V>(&key) {
-                Hit::Value(Ok(value)) => {
-                    self.ended(&key, Outcome::Hit);
-                    found.insert(key, value);
-                }
-                Hit::Refresh(Ok(value), ticket) => {
-                    self.ended(&key, Outcome::Hit);
-                    found.insert(key.clone(), value);
-                    leads.push(Leading {
-                        key,
-                        lead: ticket.into_lead(),
-                        kept: None,
-                    });
-                }
-                _ => missing.push(key),
-            }
-        }
-        let began = self.inner.clock.now();
-        (missing, Leads { leads, began })
-    }
-
-    fn hit<V: Cacheable>(&self, key: &str) -> Hit<Result<V>> {
-        let full = self.cache.full_key(key);
-        if self.inner.middleware.is_empty() || self.inner.is_off(Operations::READ) {
-            let looked = hit::<AsResult, Result<V>>(self.cache, &LOADING, &full);
-            count_look(self.inner, &LOADING, &full, Some(&looked));
-            return looked;
-        }
-        let intended = || Intended::key(Action::Get, self.inner.bare(full.as_str()));
-        let reading = self.inner.begin(intended);
-        let is_read = reading.is_some();
-        self.reading.lock().insert(key.to_owned(), reading);
-        let looked = match is_read {
-            true => look::<AsResult, Result<V>>(self.cache, &LOADING, full.clone()),
-            false => {
-                count(self.inner, &LOADING, Counter::Misses);
-                Hit::Miss
-            }
+        id: T,
+        site: &'static Site,
+        (buf, reading): (KeyBuf, Reading<'a>),
+        plan: Planned,
+    ) -> Item<'a, T> {
+        let call = Call {
+            inner: self.inner,
+            site,
+            key: buf.to_key(),
+            buf,
+            plan,
         };
-        count_look(self.inner, &LOADING, &full, Some(&looked));
-        looked
-    }
-
-    /// Tells the middleware how the read of a key ended; once, the first time.
-    fn ended(&self, key: &str, outcome: Outcome) {
-        let mut reading = self.reading.lock();
-        let Some(Some(reading_of_key)) = reading.get_mut(key) else {
-            return;
-        };
-        let mut ended = std::mem::replace(reading_of_key, Doing::unseen());
-        drop(reading);
-        ended.end(outcome);
-    }
-
-    /// Whether a key is not read: reading is off, or it was left out.
-    fn is_unread(&self, key: &str) -> bool {
-        self.inner.is_off(Operations::READ) || matches!(self.reading.lock().get(key), Some(None))
-    }
-
-    /// Tells the middleware of the loads that are about to begin.
-    pub(crate) fn loading(&self, leads: &Leads) -> Vec<Doing<'_>> {
-        if self.inner.middleware.is_empty() {
-            return Vec::new();
-        }
-        let begin = |leading: &Leading| {
-            self.ended(&leading.key, Outcome::Miss);
-            let full = self.cache.full_key(&leading.key);
-            let intended = || Intended::key(Action::Load, self.inner.bare(full.as_str()));
-            self.inner.begin(intended).unwrap_or(Doing::unseen())
-        };
-        leads.leads.iter().map(begin).collect()
+        Item { id, call, reading }
     }
 
     /// Leads the keys that nobody loads.
-    pub(crate) fn join<V: Cacheable>(
+    pub(crate) fn join<T, S, R>(
         &self,
-        missing: &[String],
-        found: &mut HashMap<String, V>,
-    ) -> Joining {
+        missing: Vec<Item<'a, T>>,
+        found: &mut Vec<(T, S::Value)>,
+    ) -> Joining<'a, T>
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+    {
         let mut leads = Vec::new();
         let mut follows = Vec::new();
-        for key in missing {
-            let call = self.call(key);
+        for mut item in missing {
+            let is_unread = self.inner.is_off(Operations::READ) || item.reading.is_none();
+            let call = &item.call;
             let seen = self.inner.tags.epoch();
             let leases = &self.inner.leases;
-            let is_unread = self.is_unread(key);
             let joined = if is_unread {
                 leases.lead_alone(&call.key, seen)
             } else {
@@ -184,331 +241,135 @@ impl<'a> Batch<'a> {
                     let mut lead = Lead::new(self.inner, lease, flight);
                     let filled = match is_unread {
                         true => None,
-                        false => call.filled_meanwhile::<AsResult, Result<V>>(&mut lead),
+                        false => call.filled_meanwhile::<S, R>(&mut lead).map(S::split),
                     };
                     match filled {
                         Some(Ok(value)) => {
-                            self.ended(key, Outcome::Hit);
-                            found.insert(key.clone(), value);
+                            item.ended(Outcome::Hit);
+                            found.push((item.id, value));
                         }
-                        _ => {
-                            let kept = call.kept_before(&lead, self.inner.clock.now());
-                            leads.push(Leading {
-                                key: key.clone(),
-                                lead,
-                                kept,
-                            });
-                        }
+                        _ => leads.push(Leading::new(item, lead)),
                     }
                 }
                 Joined::Follow(flight) => follows.push(Following {
-                    key: key.clone(),
+                    item,
                     flight,
                     seen,
                     began: moment(),
                 }),
             }
         }
-        let began = self.inner.clock.now();
-        Joining {
-            leads: Leads { leads, began },
-            follows,
-        }
+        let leads = self.leading(leads);
+        Joining { leads, follows }
     }
 
-    /// Looks in the store for what this call leads, all in one round trip; gives back what is still to be loaded.
-    pub(crate) async fn look<V: Cacheable>(
-        &self,
-        leads: Leads,
-        found: &mut HashMap<String, V>,
-    ) -> Leads {
-        let Leads { leads, began } = leads;
-        let Some(outside) = self.inner.outside_for(&self.plan.wire) else {
-            return Leads { leads, began };
-        };
-        if leads.is_empty() {
-            return Leads { leads, began };
-        }
-        self.forget_outside(outside, &leads).await;
-        // What is only reloaded has been taken already: of the store it needs the lease.
-        let ask = |leading: &Leading| match found.contains_key(&leading.key) {
-            true => Ask::EntryAndLease,
-            false if self.is_unread(&leading.key) => Ask::EntryAndLease,
-            false => Ask::EntryOrLease,
-        };
-        let asks: Vec<Ask> = leads.iter().map(ask).collect();
-        let asked = Asked::now(self.inner);
-        let looked = self.look_outside(outside, &leads, &asks).await;
-        let mut left = Vec::with_capacity(leads.len());
-        for ((mut leading, looked), ask) in leads.into_iter().zip(looked).zip(asks) {
-            leading.lead.store = looked.lease;
-            leading.lead.store_failed = looked.error.is_some();
-            leading.lead.looked = asked;
-            let slot = looked.slot.filter(|_| ask == Ask::EntryOrLease);
-            let Some(slot) = slot else {
-                left.push(leading);
-                continue;
+    /// Leads all keys, whoever loads them and whatever is there: what is asked for anew must not be given by an older load.
+    pub(crate) fn join_anew<T>(&self, items: Vec<Item<'a, T>>) -> Leads<'a, T> {
+        let anew = |item: Item<'a, T>| {
+            let (leases, key) = (&self.inner.leases, &item.call.key);
+            leases.lock(key).revoke(key);
+            let Joined::Lead(lease, flight) = leases.join(key, self.inner.tags.epoch(), |_| false)
+            else {
+                unreachable!("a flight that may not be joined was joined");
             };
-            let call = self.call(&leading.key);
-            let looked = (slot, looked.is_bare);
-            match call.served_outside::<AsResult, Result<V>>(outside, &mut leading.lead, looked) {
-                Ok((Ok(value), verdict)) => {
-                    let reload = (verdict == Verdict::Refresh)
-                        .then(|| Ticket::take_unseen(self.cache, &LOADING, &call.buf))
-                        .flatten();
-                    self.ended(&leading.key, Outcome::Hit);
-                    found.insert(leading.key.clone(), value);
-                    left.extend(reload.map(|ticket| Leading {
-                        key: leading.key,
-                        lead: ticket.into_lead(),
-                        kept: None,
-                    }));
-                }
-                Ok((Err(_), _)) => left.push(leading),
-                Err(slot) => {
-                    let verdict = slot.verdict(began);
-                    leading.kept = leading.kept.or(Some((verdict, slot)));
-                    left.push(leading);
-                }
+            let lead = Lead::new(self.inner, lease, flight);
+            Leading {
+                why: Why::Anew,
+                ..Leading::new(item, lead)
             }
-        }
-        self.lease_rest(outside, &mut left).await;
-        Leads { leads: left, began }
-    }
-
-    /// Removes what is to be loaded anew, if this scope asks for that.
-    async fn forget_outside(&self, outside: &Outside, leads: &[Leading]) {
-        if !scope::current().is_some_and(|settings| settings.invalidate_further) {
-            return;
-        }
-        let keys: Vec<Key> = leads
-            .iter()
-            .map(|l| self.cache.full_key(&l.key).to_key())
-            .collect();
-        self.inner.forget_further(outside, &keys).await;
-    }
-
-    async fn look_outside(
-        &self,
-        outside: &Outside,
-        leads: &[Leading],
-        asks: &[Ask],
-    ) -> Vec<Looked> {
-        let calls: Vec<Call<'a>> = leads
-            .iter()
-            .map(|leading| self.call(&leading.key))
-            .collect();
-        let looking: Vec<Looking<'_>> = calls
-            .iter()
-            .zip(leads)
-            .zip(asks)
-            .map(|((call, leading), ask)| call.looking(*ask, leading.lead.lease.as_of))
-            .collect();
-        self.inner.look_many(outside, &looking).await
-    }
-
-    /// Takes the leases that the look did not give: of entries that are there and cannot be used.
-    async fn lease_rest(&self, outside: &Outside, leads: &mut [Leading]) {
-        let (mut without, _): (Vec<&mut Leading>, Vec<_>) = leads
-            .iter_mut()
-            .partition(|leading| leading.lead.store.is_none() && !leading.lead.store_failed);
-        if without.is_empty() {
-            return;
-        }
-        let calls: Vec<Call<'a>> = without.iter().map(|l| self.call(&l.key)).collect();
-        let looking: Vec<Looking<'_>> = calls
-            .iter()
-            .zip(&without)
-            .map(|(call, leading)| call.looking(Ask::EntryAndLease, leading.lead.lease.as_of))
-            .collect();
-        let looked = self.inner.look_many(outside, &looking).await;
-        for (leading, looked) in without.iter_mut().zip(looked) {
-            leading.lead.store = looked.lease;
-            if leading.lead.kept.is_none() {
-                leading.lead.kept = looked.slot;
-            }
-        }
-    }
-
-    /// Stores what was loaded and lands every flight of this call.
-    pub(crate) async fn fill<V: Cacheable>(&self, leads: Leads, loaded: &mut HashMap<String, V>) {
-        let took = self.inner.clock.now().since(leads.began);
-        let wanted: HashSet<&String> = leads.leads.iter().map(|l| &l.key).collect();
-        // A loader may answer more than it was asked for; nothing is known of what it was not asked for.
-        loaded.retain(|key, _| wanted.contains(key));
-        drop(wanted);
-        let mut filled = Vec::with_capacity(leads.leads.len());
-        for Leading { key, mut lead, .. } in leads.leads {
-            let call = self.call(&key);
-            match loaded.get(&key) {
-                Some(value) => {
-                    let made = call.make::<AsResult, Result<V>>(&lead, value, took, |_| {});
-                    filled.push((call, lead, made));
-                }
-                None => lead.land(Landing::Retry),
-            }
-        }
-        let asked = Asked::now(self.inner);
-        let reached = self.fill_outside(&filled).await;
-        for ((call, mut lead, mut made), reached) in filled.into_iter().zip(reached) {
-            if made.is_settled_by(reached) {
-                lead.asked = asked;
-            }
-            let filled = call.keep_in_memory(&lead, &made, reached);
-            made.storing.end(filled.into());
-            let slot = made.slot.take();
-            call.land(&mut lead, made);
-            call.detected(Source::Loaded, slot.as_ref());
-        }
-    }
-
-    async fn fill_outside(&self, filled: &[(Call<'_>, Lead, Made<'_>)]) -> Vec<Reached> {
-        let mut reached = vec![Reached::Not; filled.len()];
-        let Some(outside) = self.inner.outside_for(&self.plan.wire) else {
-            return reached;
         };
-        let (mut places, mut fills) = (Vec::new(), Vec::new());
-        for (at, (call, lead, made)) in filled.iter().enumerate() {
-            if let (Some(slot), Some(lease)) = (&made.slot, &lead.store) {
-                places.push(at);
-                fills.push((&call.key, slot, lease));
-            }
-        }
-        let wire = &self.plan.wire;
-        let outcomes = self.inner.fill_outside_many(outside, wire, &fills).await;
-        for (at, outcome) in places.into_iter().zip(outcomes) {
-            reached[at] = outcome;
-        }
-        reached
+        self.leading(items.into_iter().map(anew).collect())
     }
 
-    /// The load failed: takes what was kept for this case.
+    /// Leads what has been served and is due; its loss is told, because nobody else would hear of it.
+    pub(crate) fn claim<T>(&self, due: Vec<(Item<'a, T>, Lead)>) -> Leads<'a, T> {
+        let claimed = due.into_iter().map(|(item, mut lead)| {
+            lead.watch_for_loss();
+            Leading {
+                why: Why::Due,
+                ..Leading::new(item, lead)
+            }
+        });
+        self.leading(claimed.collect())
+    }
+
+    fn leading<T>(&self, leads: Vec<Leading<'a, T>>) -> Leads<'a, T> {
+        Leads {
+            leads,
+            began: self.inner.clock.now(),
+        }
+    }
+
+    /// Waits for the other loads; gives back what came to nothing.
     ///
     /// # Errors
-    /// The failure, when a key is left with nothing.
-    pub(crate) fn fail<V: Cacheable>(
+    /// The error of a load that was shared.
+    pub(crate) async fn follow<T, S, R>(
         &self,
-        leads: Leads,
-        error: Error,
-        found: &mut HashMap<String, V>,
-    ) -> Result<()> {
-        self.fail_by(leads, (error, Cause::of_what_came_back()), found)
-    }
-
-    /// The load took longer than `hard_timeout`: takes what was kept for this case.
-    ///
-    /// # Errors
-    /// The refusal, when a key is left with nothing.
-    pub(crate) fn fail_late<V: Cacheable>(
-        &self,
-        leads: Leads,
-        found: &mut HashMap<String, V>,
-    ) -> Result<()> {
-        let Some(first) = leads.leads.first() else {
-            return Ok(());
-        };
-        let call = self.call(&first.key);
-        call.timed_out(Limit::Hard);
-        self.fail_by(leads, (call.refusal().into(), Cause::Timeout), found)
-    }
-
-    fn fail_by<V: Cacheable>(
-        &self,
-        leads: Leads,
-        (error, cause): (Error, Cause),
-        found: &mut HashMap<String, V>,
-    ) -> Result<()> {
-        let took = self.inner.clock.now().since(leads.began);
-        let share = Share::by_clone();
-        let mut outcome = Ok(());
-        for Leading {
-            key,
-            mut lead,
-            kept,
-        } in leads.leads
-        {
-            let call = self.call(&key);
-            if cause == Cause::Failure {
-                call.failed(took);
-            }
-            // What is only reloaded has been taken already; its lead tells of the loss when it is dropped.
-            if found.contains_key(&key) {
-                continue;
-            }
-            let kept = call.still_kept::<V>(&lead, kept);
-            if let Some(value) = call.fall_back(&mut lead, kept.as_ref(), cause) {
-                found.insert(key, value);
-                continue;
-            }
-            // The time of others who wait is not over.
-            lead.land(match cause {
-                Cause::Timeout => Landing::Retry,
-                _ => Landing::Failed((share.pack)(&error)),
-            });
-            call.detected(Source::Failed, None);
-            outcome = Err(error.clone());
-        }
-        outcome
-    }
-
-    /// Waits for the other loads; gives back the keys whose load came to nothing.
-    pub(crate) async fn follow<V: Cacheable>(
-        &self,
-        follows: Vec<Following>,
-        found: &mut HashMap<String, V>,
-    ) -> Result<Vec<String>> {
+        follows: Vec<Following<'a, T>>,
+        share: Option<Share<S::Error>>,
+        found: &mut Vec<(T, S::Value)>,
+    ) -> Result<Vec<Item<'a, T>>, S::Error>
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+        S::Error: 'static,
+    {
         let mut again = Vec::new();
         for Following {
-            key,
+            mut item,
             flight,
             seen,
             began,
         } in follows
         {
-            let call = self.call(&key);
-            let share = Some(Share::by_clone());
-            match call
-                .follow::<AsResult, Result<V>>(&flight, self.until, (seen, began), share)
-                .await
-            {
+            let followed = item
+                .call
+                .follow::<S, R>(&flight, self.until, (seen, began), share)
+                .await;
+            match followed {
                 Followed::Answer(answer) => {
-                    self.ended(&key, Outcome::Miss);
-                    found.insert(key, answer?);
+                    item.ended(Outcome::Miss);
+                    found.push((item.id, S::split(answer)?));
                 }
-                Followed::Again => again.push(key),
+                Followed::Absent => item.ended(Outcome::Miss),
+                Followed::Again => again.push(item),
                 late @ (Followed::Late | Followed::Alone | Followed::Past) => {
                     if matches!(late, Followed::Late) {
-                        call.waited_too_long();
+                        item.call.waited_too_long();
                     }
                     // Waiting is over for this one: take the flight over, so that the next round leads it.
-                    self.inner.leases.land(&call.key, &flight);
-                    again.push(key);
+                    self.inner.leases.land(&item.call.key, &flight);
+                    again.push(item);
                 }
             }
         }
         Ok(again)
     }
+}
 
-    fn call(&self, key: &str) -> Call<'a> {
-        let buf = self.cache.full_key(key);
-        Call {
-            inner: self.inner,
-            site: &LOADING,
-            key: buf.to_key(),
-            buf,
-            plan: Planned {
-                policy: self.plan.policy,
-                tags: self.plan.tags.clone(),
-                wire: self.plan.wire,
-                borrows: true,
-                overrides: self.plan.overrides.clone(),
-                fault: self.plan.fault,
-            },
+impl<'a, T> Leading<'a, T> {
+    fn new(item: Item<'a, T>, lead: Lead) -> Self {
+        Self {
+            item,
+            lead,
+            kept: None,
+            why: Why::Missing,
+            loading: Doing::unseen(),
         }
     }
 }
 
-impl Leads {
+impl<T> Item<'_, T> {
+    /// Tells the middleware how the read ended; once, the first time.
+    fn ended(&mut self, outcome: Outcome) {
+        if let Some(reading) = &mut self.reading {
+            reading.end(outcome);
+        }
+    }
+}
+
+impl<'a, T> Leads<'a, T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.leads.is_empty()
     }
@@ -519,24 +380,45 @@ impl Leads {
         self
     }
 
-    /// Nothing to lead.
-    pub(crate) fn none(&self) -> Self {
+    /// The first `count` of them; the others stay.
+    pub(crate) fn take(&mut self, count: usize) -> Self {
+        let rest = self.leads.split_off(count.min(self.leads.len()));
         Self {
-            leads: Vec::new(),
+            leads: std::mem::replace(&mut self.leads, rest),
             began: self.began,
         }
     }
 
-    pub(crate) fn bare_keys(&self) -> Vec<String> {
-        self.leads.iter().map(|l| l.key.clone()).collect()
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &T> {
+        self.leads.iter().map(|leading| &leading.item.id)
     }
 
-    /// Runs the loader as the leader of all its keys.
-    pub(crate) async fn load<F: Future>(&mut self, load: F) -> F::Output {
-        for Leading { lead, .. } in &mut self.leads {
+    /// Runs the loader of all its keys. `waiting` are led by the same caller, and loaded later.
+    pub(crate) async fn load<F: Future>(&mut self, waiting: Option<&Self>, load: F) -> F::Output {
+        for Leading {
+            item,
+            lead,
+            kept,
+            loading,
+            ..
+        } in &mut self.leads
+        {
+            item.ended(Outcome::Miss);
+            let call = &item.call;
+            let intended = || {
+                let key = call.inner.bare(call.key.as_str());
+                Intended::key(Action::Load, key).by(call.site.path)
+            };
+            *loading = call.inner.begin(intended).unwrap_or(Doing::unseen());
             lead.asked = Asked::now(&lead.inner);
+            self.began = lead.asked.at;
+            if kept.is_none() {
+                *kept = item.call.kept_before(lead, self.began);
+            }
         }
-        let flights: Vec<&Flight> = self.leads.iter().map(|l| &*l.lead.flight).collect();
+        let waiting = waiting.into_iter().flat_map(|waiting| &waiting.leads);
+        let all = self.leads.iter().chain(waiting);
+        let flights: Vec<&Flight> = all.map(|leading| &*leading.lead.flight).collect();
         Led::new(&flights, None, load).run().await
     }
 }

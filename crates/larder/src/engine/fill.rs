@@ -203,7 +203,7 @@ where
 }
 
 /// What middleware and memory say to a call that missed.
-enum Reading<'a, R> {
+pub(super) enum Reading<'a, R> {
     Answer(R),
     Refresh(R, Ticket),
     /// Read on; or `None`: reading is off, or was left out.
@@ -211,7 +211,11 @@ enum Reading<'a, R> {
 }
 
 /// Asks the middleware before a call reads, and then memory, which the hit has left to this.
-fn reading<'a, S, R>(cache: &'a Cache, site: &'static Site, key: &KeyBuf) -> Reading<'a, R>
+pub(super) fn reading<'a, S, R>(
+    cache: &'a Cache,
+    site: &'static Site,
+    key: &KeyBuf,
+) -> Reading<'a, R>
 where
     S: Shape<R>,
     S::Value: Cacheable,
@@ -411,7 +415,8 @@ impl Call<'_> {
                             reading.end(Outcome::Miss);
                             return output;
                         }
-                        Followed::Again => {}
+                        // Of a batch, whose answer for nothing is not this function's.
+                        Followed::Again | Followed::Absent => {}
                         Followed::Late => match limit {
                             None => {
                                 self.waited_too_long();
@@ -500,7 +505,7 @@ impl Call<'_> {
     }
 
     /// What another has put there since this call missed, if it may be served.
-    fn present<V: Cacheable>(&self) -> Option<(Slot, V)> {
+    pub(super) fn present<V: Cacheable>(&self) -> Option<(Slot, V)> {
         let unread = self.inner.is_off(Operations::READ)
             || scope::current().is_some_and(|settings| settings.invalidate_further);
         if unread {

@@ -12,14 +12,17 @@ use crate::cache::Inner;
 use crate::detect::Source;
 use crate::event::Event;
 use crate::flight::{Flight, Landing, Waiting, is_led_here};
+use crate::key::Key;
 use crate::policy::FOREVER;
-use crate::runtime::Timestamp;
+use crate::runtime::{Timestamp, nanos};
 use crate::stats::Counter;
 
 /// What waiting came to.
 pub(super) enum Followed<R> {
     /// Return this.
     Answer(R),
+    /// The source was asked and has nothing.
+    Absent,
     /// Join again.
     Again,
     /// There is nothing to wait for: ask the source without the flight.
@@ -54,9 +57,13 @@ impl Call<'_> {
             self.inner.tell(|| Event::Recursion { key });
             return Followed::Past;
         };
-        match within(self.inner, until, flight.follow()).await {
-            None => Followed::Late,
-            Some(landing) => self.landed::<S, R>(&landing, (seen, began), share),
+        match landing(self.inner, flight, until).await {
+            Waited::Late => Followed::Late,
+            Waited::Stalled => {
+                self.waited_too_long();
+                Followed::Alone
+            }
+            Waited::Landed(landing) => self.landed::<S, R>(&landing, (seen, began), share),
         }
     }
 
@@ -81,11 +88,8 @@ impl Call<'_> {
                 asked,
             } => {
                 let now = self.inner.clock.now().as_nanos();
-                if !self.plan.overrides.allow(*due, now) {
-                    return Followed::Again;
-                }
-                let asked_before = asked.is_some_and(|asked| asked < began);
-                if asked_before || !self.inner.tags.stand_between(tags, *as_of, seen) {
+                let wanted = self.plan.overrides.allow(*due, now);
+                if !wanted || !self.may_share(tags, *as_of, *asked, (seen, began)) {
                     return Followed::Again;
                 }
                 // A load of the same key for another type is nothing to wait for.
@@ -96,6 +100,14 @@ impl Call<'_> {
                 self.detected(Source::Coalesced, None);
                 Followed::Answer(S::value(value))
             }
+            Landing::Absent { tags, as_of, asked } => {
+                if !self.may_share(tags, *as_of, *asked, (seen, began)) {
+                    return Followed::Again;
+                }
+                self.count(Counter::Coalesced, 1);
+                self.detected(Source::Coalesced, None);
+                Followed::Absent
+            }
             Landing::Failed(shared) => match share.and_then(|share| (share.unpack)(&**shared)) {
                 Some(error) => {
                     self.count(Counter::Coalesced, 1);
@@ -104,6 +116,50 @@ impl Call<'_> {
                 None => Followed::Alone,
             },
             Landing::Retry => Followed::Again,
+        }
+    }
+
+    /// Whether an answer is true for this call: nothing of it was invalidated between the load and its own question.
+    fn may_share(
+        &self,
+        tags: &[Key],
+        as_of: u64,
+        asked: Option<u64>,
+        (seen, began): (u64, u64),
+    ) -> bool {
+        let asked_before = asked.is_some_and(|asked| asked < began);
+        !asked_before && self.inner.tags.stand_between(tags, as_of, seen)
+    }
+}
+
+/// For how long the consumer of a recording may keep others waiting.
+const STALL: Duration = Duration::from_secs(1);
+
+/// How waiting for a flight ended.
+enum Waited {
+    Landed(Landing),
+    Late,
+    /// The leader's consumer asks for no more.
+    Stalled,
+}
+
+async fn landing(inner: &Inner, flight: &Arc<Flight>, until: Timestamp) -> Waited {
+    let mut follow = flight.follow();
+    if !flight.is_recording() {
+        let landed = within(inner, until, follow).await;
+        return landed.map_or(Waited::Late, Waited::Landed);
+    }
+    loop {
+        let look = inner.clock.now().after(STALL).min(until);
+        if let Some(landing) = within(inner, look, &mut follow).await {
+            return Waited::Landed(landing);
+        }
+        let now = inner.clock.now();
+        if until <= now {
+            return Waited::Late;
+        }
+        if flight.is_stalled_since(now.as_nanos().saturating_sub(nanos(STALL))) {
+            return Waited::Stalled;
         }
     }
 }

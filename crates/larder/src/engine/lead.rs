@@ -65,6 +65,17 @@ pub(crate) struct Asked {
 }
 
 impl Made<'_> {
+    /// Ends its writing as middleware sees it, so that it may outlive the call.
+    pub(super) fn unseen(mut self) -> Made<'static> {
+        self.storing.end(Outcome::of(self.slot.is_some()));
+        Made {
+            shared: self.shared,
+            slot: self.slot,
+            storing: Doing::unseen(),
+            tags: self.tags,
+        }
+    }
+
     /// Whether a store that keeps it knows that nobody has invalidated it: of tags only a reader will see.
     pub(super) fn is_settled_by(&self, reached: Reached) -> bool {
         reached == Reached::Stored && self.tags.is_empty()
@@ -347,7 +358,7 @@ impl<'a> Call<'a> {
     }
 
     /// Asks the store for the right to fill it, unless that is known already.
-    async fn ready_outside(&self, lead: &mut Lead) {
+    pub(super) async fn ready_outside(&self, lead: &mut Lead) {
         if let Some(outside) = self.outside()
             && lead.store.is_none()
             && !lead.store_failed
@@ -426,6 +437,15 @@ impl<'a> Call<'a> {
                 asked,
             },
             None => Landing::Retry,
+        });
+    }
+
+    /// Tells those who wait that the source has nothing for the key.
+    pub(super) fn land_absent(&self, lead: &mut Lead) {
+        lead.land(Landing::Absent {
+            tags: self.plan.tags.as_slice().into(),
+            as_of: lead.lease.as_of,
+            asked: lead.store.as_ref().map(|_| lead.asked.moment),
         });
     }
 

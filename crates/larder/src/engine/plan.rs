@@ -128,7 +128,7 @@ pub trait NotRefusing<E> {
 impl<E> NotRefusing<E> for &RefusalOf<E> {}
 
 /// A plan that can be followed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub(crate) policy: Policy,
     pub(crate) tags: Vec<Key>,
@@ -245,6 +245,26 @@ impl<E> Plan<E> {
         self.borrows = true;
     }
 
+    /// The plan of a load whose errors reach nobody but its caller.
+    pub(crate) fn without_errors<N>(self) -> Plan<N> {
+        let Self {
+            policy,
+            tags,
+            wire,
+            is_local,
+            borrows,
+            ..
+        } = self;
+        Plan {
+            policy,
+            tags,
+            wire,
+            is_local,
+            borrows,
+            ..Plan::new()
+        }
+    }
+
     /// The plan of a call, and what is wrong with it told.
     pub(crate) fn finish(self, inner: &Inner, key: &Key) -> Planned {
         let is_local = self.is_local;
@@ -279,6 +299,12 @@ impl<E> Plan<E> {
             fault,
         }
     }
+}
+
+/// Lets a closure of an attribute fill in a plan.
+#[inline]
+pub fn planned<E>(plan: &mut Plan<E>, by: impl FnOnce(&mut Plan<E>)) {
+    by(plan);
 }
 
 impl<E> fmt::Debug for Plan<E> {

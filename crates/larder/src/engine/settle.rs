@@ -124,6 +124,19 @@ impl<'a, V, E> Settle<'a, V, E> {
         }
     }
 
+    /// How long it is kept that there is nothing.
+    pub fn absent(&mut self, ttl: impl IntoSpan)
+    where
+        V: Nullable,
+    {
+        if self.answer.is_ok_and(Nullable::is_null) {
+            match ttl.into_span() {
+                Ok(span) => self.ttl = Some(span.0),
+                Err(fault) => self.fault = Some(fault),
+            }
+        }
+    }
+
     pub fn slower_than(&mut self, span: impl IntoSpan) {
         match span.into_span() {
             Ok(span) => self.store &= self.took.as_nanos() > u128::from(span.0),
@@ -177,6 +190,12 @@ impl<'a, V, E> Settle<'a, V, E> {
             self.store = false;
         }
     }
+}
+
+/// Lets a closure of an attribute decide.
+#[inline]
+pub fn decide<V, E>(deciding: &mut Settle<'_, V, E>, by: impl FnOnce(&mut Settle<'_, V, E>)) {
+    by(deciding);
 }
 
 impl IntoSpan for Lit {

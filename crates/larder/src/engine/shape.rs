@@ -134,6 +134,55 @@ impl<T> Shape<T> for AsPlain {
     }
 }
 
+/// `Option<T>` or `Result<Option<T>, E>`: keeps what was found; nothing found is a failure that carries nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct AsFound;
+
+impl<T> Shape<Option<T>> for AsFound {
+    type Value = T;
+    type Error = ();
+
+    fn split(output: Option<T>) -> Result<T, ()> {
+        output.ok_or(())
+    }
+
+    fn value(value: T) -> Option<T> {
+        Some(value)
+    }
+
+    fn error((): ()) -> Option<T> {
+        None
+    }
+
+    fn success(output: &Option<T>) -> Option<&T> {
+        output.as_ref()
+    }
+}
+
+impl<T, E> Shape<Result<Option<T>, E>> for AsFound {
+    type Value = T;
+    type Error = Option<E>;
+
+    fn split(output: Result<Option<T>, E>) -> Result<T, Option<E>> {
+        match output {
+            Ok(found) => found.ok_or(None),
+            Err(error) => Err(Some(error)),
+        }
+    }
+
+    fn value(value: T) -> Result<Option<T>, E> {
+        Ok(Some(value))
+    }
+
+    fn error(error: Option<E>) -> Result<Option<T>, E> {
+        error.map_or(Ok(None), Err)
+    }
+
+    fn success(output: &Result<Option<T>, E>) -> Option<&T> {
+        output.as_ref().ok()?.as_ref()
+    }
+}
+
 /// One of the other shapes around an [`Arc`], which is kept as what it points to: a hit costs one count instead of two, an entry one allocation less.
 ///
 /// Who reads or writes the same key without knowing that it is an `Arc` meets the same values.
@@ -188,6 +237,8 @@ macro_rules! arced {
 
 arced!([E] AsResult, Result<Arc<T>, E>, E);
 arced!([] AsPlain, Arc<T>, Infallible);
+arced!([] AsFound, Option<Arc<T>>, ());
+arced!([E] AsFound, Result<Option<Arc<T>>, E>, Option<E>);
 
 /// Tells whether a type is a `Result` under another name: the inherent constant wins over the trait's.
 #[derive(Clone, Copy, Debug)]

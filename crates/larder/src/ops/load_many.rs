@@ -7,11 +7,14 @@ use std::future::{Future, IntoFuture};
 use super::increment::policy_knobs;
 use crate::cache::Cache;
 use crate::codec::Wire;
-use crate::engine::{Batch, Cacheable, Joining, Planned, deadline, refused, within};
+use crate::engine::{
+    AsResult, Batch, Cacheable, Due, Hits, Joining, LOADING, Planned, Share, deadline, hits,
+    refused, within,
+};
 use crate::error::{BoxError, Error, Result};
 use crate::flight::Led;
 use crate::key::Key;
-use crate::middleware::Outcome;
+use crate::middleware::Doing;
 use crate::policy::{Fault, Policy};
 use crate::runtime::{BoxFuture, block_on};
 use crate::scope;
@@ -80,6 +83,9 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             ..
         } = self;
         let overrides = scope::overrides();
+        if overrides.bypass {
+            return past_the_cache(cache, keys, load).await;
+        }
         let plan = Planned {
             policy: overrides.policy(policy),
             tags,
@@ -88,49 +94,84 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             fault: overrides.fault,
             overrides,
         };
-        if plan.overrides.bypass {
-            let mut seen = HashSet::new();
-            let mut wanted = keys;
-            wanted.retain(|key| seen.insert(key.clone()));
-            let loaded = Led::new(&[], None, load(wanted.clone())).run().await;
-            return loaded.map_err(|error| source_error(cache, &wanted, error));
+        let batch = Batch::new(cache, &plan.policy);
+        let item = |key: String, read| batch.item(key, &LOADING, read, plan.clone());
+        let mut seen = HashSet::with_capacity(keys.len());
+        let keys = keys.into_iter().filter(|key| seen.insert(key.clone()));
+        let keys = keys.map(|key| {
+            let buf = cache.full_key(&key);
+            (key, buf)
+        });
+        let Hits {
+            mut found,
+            missing,
+            due,
+            failed,
+        } = hits::<_, AsResult, Result<V>>(cache, &LOADING, keys);
+        if let Some(error) = failed {
+            return Err(error);
         }
-        let batch = Batch::new(cache, plan);
-        let mut found = HashMap::with_capacity(keys.len());
-        let (mut missing, mut claimed) = batch.hits(keys, &mut found);
+        let claim = |due: Due<String>| {
+            let claimed = due.keys.into_iter();
+            batch.claim(
+                claimed
+                    .map(|(key, buf, lead)| (item(key, (buf, Some(Doing::unseen()))), lead))
+                    .collect(),
+            )
+        };
+        let share = Some(Share::by_clone());
+        let missing = missing
+            .into_iter()
+            .map(|(key, buf, reading)| item(key, (buf, reading)));
+        let mut missing: Vec<_> = missing.collect();
+        let mut claimed = claim(due);
         while !missing.is_empty() || !claimed.is_empty() {
-            let Joining { leads, follows } = batch.join(&missing, &mut found);
-            let none = claimed.none();
-            let leads = leads.and(std::mem::replace(&mut claimed, none));
-            let mut leads = batch.look(leads, &mut found).await;
+            let Joining { leads, follows } =
+                batch.join::<_, AsResult, Result<V>>(missing, &mut found);
+            let leads = leads.and(claimed);
+            let mut due = Due::none();
+            let (mut leads, _) = batch
+                .look::<_, AsResult, Result<V>>(leads, &mut found, &mut due)
+                .await;
+            claimed = claim(due);
             // Own loads first: a batch that waits holds nothing that another batch could be waiting for.
             if !leads.is_empty() {
-                let wanted = leads.bare_keys();
-                let loading = batch.loading(&leads);
-                let keys = wanted.clone();
-                let source = leads.load(load(wanted));
-                let loaded = within(&cache.inner, until, source).await;
-                let told = |error| source_error(cache, &missing, error);
-                let loaded = loaded.map(|loaded| loaded.map_err(told));
-                for (mut loading, key) in loading.into_iter().zip(&keys) {
-                    let has = |loaded: &HashMap<String, V>| loaded.contains_key(key);
-                    loading.end(match &loaded {
-                        Some(loaded) => Outcome::came_of(loaded, has),
-                        None => Outcome::Failed,
-                    });
-                }
-                match loaded {
-                    Some(Ok(mut loaded)) => {
-                        batch.fill(leads, &mut loaded).await;
-                        found.extend(loaded);
+                let wanted: Vec<String> = leads.ids().cloned().collect();
+                let first = cache.full_key(&wanted[0]).to_key();
+                let loading = leads.load(Some(&claimed), load(wanted));
+                let told = |error: E| Error::from_source("get_or_load_many", &first, error.into());
+                let loaded = within(&cache.inner, until, loading).await;
+                match loaded.map(|loaded| loaded.map_err(told)) {
+                    None => {
+                        batch.fail_late::<_, AsResult, Result<V>>(leads, &mut found)?;
                     }
-                    Some(Err(error)) => batch.fail(leads, error, &mut found)?,
-                    None => batch.fail_late(leads, &mut found)?,
+                    Some(Ok(mut loaded)) => {
+                        // A loader may answer more than it was asked for; nothing is known of what it was not asked for.
+                        let answered = batch.answered::<_, AsResult, Result<V>>(
+                            leads,
+                            |key| loaded.remove(key),
+                            |_, _| {},
+                            &mut found,
+                        );
+                        batch.forget_gone(answered.gone).await;
+                        batch.fill(answered.filling).await;
+                    }
+                    Some(Err(error)) => {
+                        batch.fail::<_, AsResult, Result<V>>(
+                            leads,
+                            error,
+                            share,
+                            |_, _| {},
+                            &mut found,
+                        )?;
+                    }
                 }
             }
-            missing = batch.follow(follows, &mut found).await?;
+            missing = batch
+                .follow::<_, AsResult, Result<V>>(follows, share, &mut found)
+                .await?;
         }
-        Ok(found)
+        Ok(found.into_iter().collect())
     }
 
     /// Reads on this thread, and loads on it if need be.
@@ -146,11 +187,6 @@ impl<'a, L> GetOrLoadMany<'a, L> {
     {
         block_on(self.run())
     }
-}
-
-fn source_error(cache: &Cache, missing: &[String], error: impl Into<BoxError>) -> Error {
-    let key = cache.full_key(missing.first().map_or("", String::as_str));
-    Error::from_source("get_or_load_many", &key.to_key(), error.into())
 }
 
 impl<'a, L, F, V, E> IntoFuture for GetOrLoadMany<'a, L>
@@ -175,4 +211,24 @@ impl<L> fmt::Debug for GetOrLoadMany<'_, L> {
             .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
+}
+
+/// Asks the source for all keys, each once, and keeps nothing: this scope leaves the cache out.
+async fn past_the_cache<L, F, V, E>(
+    cache: &Cache,
+    mut keys: Vec<String>,
+    mut load: L,
+) -> Result<HashMap<String, V>>
+where
+    L: FnMut(Vec<String>) -> F,
+    F: Future<Output = Result<HashMap<String, V>, E>>,
+    E: Into<BoxError>,
+{
+    let mut seen = HashSet::with_capacity(keys.len());
+    keys.retain(|key| seen.insert(key.clone()));
+    let Some(first) = keys.first().map(|key| cache.full_key(key).to_key()) else {
+        return Ok(HashMap::new());
+    };
+    let loaded = Led::new(&[], None, load(keys)).run().await;
+    loaded.map_err(|error| Error::from_source("get_or_load_many", &first, error.into()))
 }

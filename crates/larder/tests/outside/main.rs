@@ -10,4 +10,5 @@ mod loading;
 mod nodes;
 mod nonsense;
 mod removing;
+mod shapes;
 mod values;

@@ -1,0 +1,129 @@
+//! What knobs, switches and scopes mean for streams.
+
+use std::pin::Pin;
+
+use futures_util::{Stream, StreamExt, stream};
+use larder::{cached_stream, scope};
+
+use crate::source::{Rows, Scene};
+use crate::support::{Oops, secs};
+
+#[cached_stream(key = "{rows.name:crate::policies::same}:{count}", ttl = "1m", stale = "1h", tags = ["count:{count}"], cache = rows.rows.cache)]
+fn stale(rows: Named, count: u64) -> impl Stream<Item = Result<u64, Oops>> + Send {
+    rows.rows.start();
+    stream::iter(0..count).then(move |at| {
+        let rows = rows.rows.clone();
+        async move {
+            rows.pass(at).await;
+            rows.row(at)
+        }
+    })
+}
+
+#[derive(Clone, Debug)]
+struct Named {
+    rows: Rows,
+    name: &'static str,
+}
+
+fn same(name: &&'static str) -> &'static str {
+    name
+}
+
+impl Named {
+    fn new(scene: &Scene) -> Self {
+        Self {
+            rows: scene.rows.clone(),
+            name: "named",
+        }
+    }
+}
+
+#[test]
+fn a_stale_stream_is_replayed_at_once_and_recorded_anew_behind() {
+    let scene = Scene::new();
+    let source = Named::new(&scene);
+    let read = || {
+        stale(source.clone(), 2)
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(scene.world.run(read()), [0, 1]);
+    scene.world.advance(secs(60));
+    scene.rows.change(|state| state.edition = 1);
+    let gate = scene.rows.hold(1);
+    assert_eq!(scene.world.run(read()), [0, 1]);
+    assert_eq!(scene.world.run(read()), [0, 1], "while it is recorded anew");
+    gate.open();
+    scene.world.settle();
+    assert_eq!(scene.world.run(read()), [100, 101]);
+    assert_eq!((scene.rows.calls(), scene.world.loads()), (2, 1));
+}
+
+#[test]
+fn a_recording_behind_that_meets_an_error_leaves_what_is_kept() {
+    let scene = Scene::new();
+    let source = Named::new(&scene);
+    let read = || {
+        stale(source.clone(), 2)
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(scene.world.run(read()), [0, 1]);
+    scene.world.advance(secs(60));
+    scene.rows.change(|state| state.fails_at = Some(1));
+    for _ in 0..3 {
+        assert_eq!(scene.world.run(read()), [0, 1]);
+    }
+    assert_eq!(scene.log.count("refresh failed named:2"), 1);
+}
+
+#[test]
+fn a_tag_that_is_forgotten_forgets_the_recording() {
+    let scene = Scene::new();
+    let source = Named::new(&scene);
+    assert_eq!(scene.world.run(stale(source.clone(), 2).count()), 2);
+    scene
+        .rows
+        .cache
+        .blocking()
+        .delete_tags(["count:2"])
+        .unwrap();
+    assert_eq!(scene.world.run(stale(source.clone(), 2).count()), 2);
+    assert_eq!(scene.rows.calls(), 2);
+    let peeked = scene.world.run(async move { stale::peek(source, 2).await });
+    assert_eq!(*peeked.unwrap().unwrap(), [0, 1]);
+}
+
+#[cached_stream(key = "pinned", ttl = "1m", cache = rows.cache)]
+fn pinned(rows: &Rows) -> Pin<Box<dyn Stream<Item = u64> + Send + '_>> {
+    rows.start();
+    Box::pin(stream::iter(0..2).map(|at| rows.row(at).unwrap()))
+}
+
+#[test]
+fn a_pinned_stream_is_recorded_too() {
+    let scene = Scene::new();
+    for _ in 0..2 {
+        let source = scene.rows.clone();
+        assert_eq!(
+            scene
+                .world
+                .run(async move { pinned(&source).count().await }),
+            2
+        );
+    }
+    assert_eq!(scene.rows.calls(), 1);
+}
+
+#[test]
+fn in_a_scope_that_invalidates_further_a_stream_is_recorded_anew() {
+    let scene = Scene::new();
+    let source = Named::new(&scene);
+    assert_eq!(scene.world.run(stale(source.clone(), 2).count()), 2);
+    let again = scope()
+        .invalidate_further()
+        .wrap(stale(source.clone(), 2).count());
+    assert_eq!(scene.world.run(again), 2);
+    assert_eq!(scene.rows.calls(), 2);
+}

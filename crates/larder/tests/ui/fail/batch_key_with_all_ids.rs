@@ -1,0 +1,10 @@
+use std::collections::HashMap;
+
+#[larder::cached_batch(key = "user:{ids}", ttl = "10m")]
+fn users(ids: &[u64]) -> HashMap<u64, u64> {
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
+fn main() {
+    users(&[1]);
+}

@@ -1,0 +1,10 @@
+use std::collections::HashMap;
+
+#[larder::cached_batch(key = "user:{id}", ttl = "10m", ids = idz)]
+fn users(ids: &[u64]) -> HashMap<u64, u64> {
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
+fn main() {
+    users(&[1]);
+}
