@@ -11,6 +11,12 @@ pub struct Site {
 }
 
 impl Site {
+    /// The function's path, as it stands in what was read.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        self.path
+    }
+
     /// The function's path and its key template.
     #[must_use]
     pub const fn new(path: &'static str, template: &'static str) -> Self {
