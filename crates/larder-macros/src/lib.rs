@@ -17,6 +17,7 @@ mod knobs;
 mod model;
 mod schedule;
 mod tokens;
+mod transactional;
 mod validate;
 
 use proc_macro::TokenStream;
@@ -73,4 +74,10 @@ pub fn slow_call(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn bloom(attribute: TokenStream, item: TokenStream) -> TokenStream {
     attribute::guard("bloom", attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn transactional(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::transactional(attribute.into(), item.into()).into()
 }

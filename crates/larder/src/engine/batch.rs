@@ -371,11 +371,10 @@ impl<'a> Batch<'a> {
         for (at, (call, lead, made)) in filled.iter().enumerate() {
             if let (Some(slot), Some(lease)) = (&made.slot, &lead.store) {
                 places.push(at);
-                fills.push((&call.key, slot, lease));
+                fills.push((&call.key, slot, &self.plan.wire, lease));
             }
         }
-        let wire = &self.plan.wire;
-        let outcomes = self.inner.fill_outside_many(outside, wire, &fills).await;
+        let outcomes = self.inner.fill_outside_many(outside, &fills).await;
         for (at, outcome) in places.into_iter().zip(outcomes) {
             reached[at] = outcome;
         }
@@ -489,7 +488,11 @@ impl<'a> Batch<'a> {
         Ok(again)
     }
 
-    fn call(&self, key: &str) -> Call<'a> {
+    pub(super) fn inner(&self) -> &'a Arc<Inner> {
+        self.inner
+    }
+
+    pub(super) fn call(&self, key: &str) -> Call<'a> {
         let buf = self.cache.full_key(key);
         Call {
             inner: self.inner,

@@ -176,7 +176,7 @@ pub(super) struct Made<'a> {
     pub(super) slot: Option<Slot>,
     /// Its writing, as middleware sees it.
     pub(super) storing: Doing<'a>,
-    tags: Arc<[Key]>,
+    pub(super) tags: Arc<[Key]>,
 }
 
 /// What becomes of the answer besides being returned.
@@ -327,7 +327,7 @@ impl<'a> Call<'a> {
         Some(Offer { slot, at })
     }
 
-    fn took(&self, began: Timestamp) -> Duration {
+    pub(super) fn took(&self, began: Timestamp) -> Duration {
         self.inner.clock.now().since(began)
     }
 
@@ -347,7 +347,7 @@ impl<'a> Call<'a> {
     }
 
     /// Asks the store for the right to fill it, unless that is known already.
-    async fn ready_outside(&self, lead: &mut Lead) {
+    pub(super) async fn ready_outside(&self, lead: &mut Lead) {
         if let Some(outside) = self.outside()
             && lead.store.is_none()
             && !lead.store_failed

@@ -96,6 +96,10 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             return loaded.map_err(|error| source_error(cache, &wanted, error));
         }
         let batch = Batch::new(cache, plan);
+        if let Some(ambient) = cache.inner.ambient() {
+            let failed = |error: E| source_error(cache, &[], error);
+            return batch.inside(&ambient, keys, &mut load, failed).await;
+        }
         let mut found = HashMap::with_capacity(keys.len());
         let (mut missing, mut claimed) = batch.hits(keys, &mut found);
         while !missing.is_empty() || !claimed.is_empty() {
