@@ -7,7 +7,7 @@ use larder::transaction::Mode;
 use larder::{Cache, Error, Policy, cache_put, cached, invalidates, transactional};
 
 use crate::support::{Cached, Gate, Log, Oops, Origin, World, secs};
-use crate::{Done, Outsider, given_up, number};
+use crate::{Done, Outsider, given_up};
 
 /// Prices that follow from what the cache holds under `rate`: they see what is not committed.
 #[derive(Clone)]
