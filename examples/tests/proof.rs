@@ -155,6 +155,16 @@ fn rules() {
 }
 
 #[test]
+fn transactions() {
+    proves("transactions");
+}
+
+#[test]
+fn on_commit() {
+    proves("on_commit");
+}
+
+#[test]
 fn quickstart_walks_the_repository() {
     let output = example("quickstart")
         .output()

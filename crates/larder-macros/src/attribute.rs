@@ -81,6 +81,12 @@ pub(crate) fn guard(name: &str, attribute: TokenStream, item: TokenStream) -> To
     expanded.unwrap_or_else(|error| beside(&error, &item))
 }
 
+pub(crate) fn transactional(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let expanded = function(crate::transactional::NAME, &item)
+        .and_then(|function| crate::transactional::expand(attribute, function));
+    expanded.unwrap_or_else(|error| beside(&error, &item))
+}
+
 fn entry(mut args: Args, item: &ItemFn, does: Does) -> syn::Result<TokenStream> {
     args.run_apart_if_sync(item.sig.asyncness.is_some());
     let function = Function::new(item.clone(), &args);

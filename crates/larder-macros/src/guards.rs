@@ -11,6 +11,7 @@ use crate::expand::{Does, Unit, body, local, local_at};
 use crate::key::{KeyModel, View};
 use crate::model::{Attributes, Function};
 use crate::tokens::placed;
+use crate::transactional;
 use crate::validate;
 
 mod args;
@@ -65,7 +66,14 @@ pub(crate) fn expand(
     let mut errors = Errors::default();
     let mut guards = Vec::new();
     let name = Ident::new(first, Span::call_site());
-    guards.extend(errors.keep(Guard::new(name, attribute)));
+    guards.extend(errors.keep(Guard::new(name, attribute.clone())));
+    let library = guards
+        .first()
+        .and_then(|guard| guard.args.common.library.as_ref());
+    if let Some(reordered) = transactional::ordered(first, &attribute, library, &item) {
+        // A guard that holds something holds it until the commit.
+        return errors.finish().map(|()| reordered);
+    }
     let mut others = Vec::new();
     for other in std::mem::take(&mut item.attrs) {
         match name_of(&other).filter(|name| is_guard(&name.to_string())) {

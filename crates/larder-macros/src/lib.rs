@@ -19,6 +19,7 @@ mod model;
 mod schedule;
 mod stream;
 mod tokens;
+mod transactional;
 mod validate;
 
 use proc_macro::TokenStream;
@@ -87,4 +88,10 @@ pub fn slow_call(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn bloom(attribute: TokenStream, item: TokenStream) -> TokenStream {
     attribute::guard("bloom", attribute.into(), item.into()).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_attribute]
+pub fn transactional(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::transactional(attribute.into(), item.into()).into()
 }

@@ -165,6 +165,31 @@ pub(crate) fn guarded(name: &Ident, args: &Args, function: &Function, errors: &m
     }
 }
 
+/// A transaction around the body.
+pub(crate) fn transactional(args: &Args, function: &Function, errors: &mut Errors) {
+    qualifiers(function, errors);
+    if let Some(found) = tokens::impl_trait(&function.output) {
+        errors.add(
+            found,
+            "what is committed after it needs a return type with a name: write the type",
+        );
+    }
+    if function.shape == Shape::Result {
+        return;
+    }
+    let said = args.constant.iter().map(|(knob, _)| knob);
+    let said = said.chain(args.open.iter().map(|(knob, _)| knob));
+    for knob in said.filter(|knob| *knob == "mode" || *knob == "timeout") {
+        let ty = function.output.to_token_stream();
+        errors.add(
+            knob,
+            format!(
+                "`{knob}` can keep a transaction from being committed, and `{ty}` has no place for the error: return a `Result`, add `result` if it is an alias of one, or remove `{knob}`"
+            ),
+        );
+    }
+}
+
 /// `const`, `unsafe`, `extern` and variadic functions.
 fn qualifiers(function: &Function, errors: &mut Errors) {
     let signature = &function.item.sig;

@@ -3,7 +3,7 @@
 use crate::cache::Cache;
 use crate::codec::Portable;
 use crate::engine::Cacheable;
-use crate::error::{BoxError, Result};
+use crate::error::{BoxError, Error, Result};
 use crate::explain::Explain;
 use crate::inspect::Cached;
 use crate::key::KeyPart;
@@ -12,6 +12,7 @@ use crate::policy::IntoSpan;
 use crate::rules::{Happened, Happening};
 use crate::runtime::block_on;
 use crate::selector::Selector;
+use crate::transaction::{Mode, Transact, Transaction};
 
 /// The operations of a [`Cache`] for threads: the same names, results instead of futures.
 ///
@@ -154,6 +155,19 @@ impl<'a> Blocking<'a> {
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> SetMany<'a, V> {
         self.0.set_many(entries)
+    }
+
+    /// [`Cache::transaction`] with a sync closure; end it with [`wait`](Transact::wait).
+    pub fn transaction<B, T, E>(
+        &self,
+        mode: Mode,
+        body: B,
+    ) -> Transact<'a, impl FnOnce(Transaction) -> std::future::Ready<Result<T, E>> + use<B, T, E>>
+    where
+        B: FnOnce(Transaction) -> Result<T, E>,
+        E: From<Error>,
+    {
+        Transact::new(self.0, mode, |tx| std::future::ready(body(tx)))
     }
 
     /// [`Cache::increment`]; end it with [`wait`](Increment::wait).

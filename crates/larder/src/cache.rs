@@ -29,6 +29,7 @@ mod counting;
 mod default;
 mod direct;
 mod ground;
+mod inside;
 mod listening;
 mod naming;
 mod outside;

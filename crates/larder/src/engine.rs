@@ -9,6 +9,7 @@ mod filtered;
 mod follow;
 mod guarded;
 mod hit;
+mod inside;
 mod lead;
 mod plan;
 mod put;

@@ -309,6 +309,13 @@ impl Slot {
         }
     }
 
+    /// Its tags are known to stand up to this epoch, for what is true from now on.
+    pub(crate) fn stands_as_of(&self, epoch: u64) {
+        if let Some(extra) = self.extra() {
+            extra.as_of.fetch_max(epoch, Ordering::AcqRel);
+        }
+    }
+
     /// The same value with other deadlines, for `touch`.
     pub(crate) fn with_ttl(&self, ttl: u64, now: Timestamp) -> Self {
         let policy = Policy::new().ttl(Span(ttl));

@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Store,
     /// A value cannot be turned into bytes, or is too large for the store.
     Encode,
+    /// Another transaction holds what this one needs, or its lock was lost: run it again.
+    Conflict,
     /// A guard did not let the call through; [`Error::source_as`] gives the [`Refused`](crate::Refused) back.
     Refused,
 }

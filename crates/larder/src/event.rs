@@ -284,6 +284,25 @@ pub enum Event<'a> {
         /// Why.
         why: Unrecorded,
     },
+    /// A transaction was committed: what it changed is there for everybody.
+    Committed {
+        /// How many keys and selectors it changed.
+        changes: usize,
+    },
+    /// A transaction changed nothing: its body failed, panicked, was dropped or took too long, or it lost a lock.
+    RolledBack {
+        /// How many keys and selectors it would have changed.
+        changes: usize,
+        /// Why, if the body did not decide it itself.
+        error: Option<&'a Error>,
+    },
+    /// A commit went wrong half way. The keys that it would have written are forgotten, as far as the store can be reached.
+    CommitFailed {
+        /// How many keys and selectors the transaction changed.
+        changes: usize,
+        /// What went wrong.
+        error: &'a Error,
+    },
     /// A value was kept in this process only: its type cannot be turned into bytes, or it could not.
     StayedLocal {
         /// The key.
@@ -436,6 +455,17 @@ impl fmt::Display for Event<'_> {
                     Unrecorded::TooLong => "there is more of it than may be kept",
                 };
                 write!(f, "did not keep what `{key}` yielded: {why}")
+            }
+            Self::Committed { changes } => write!(f, "committed {changes} changes"),
+            Self::RolledBack { changes, error } => {
+                write!(f, "rolled {changes} changes back")?;
+                error.map_or(Ok(()), |error| write!(f, ": {error}"))
+            }
+            Self::CommitFailed { changes, error } => {
+                write!(
+                    f,
+                    "a commit of {changes} changes went wrong half way: {error}"
+                )
             }
             Self::StayedLocal { key, type_name } => {
                 write!(

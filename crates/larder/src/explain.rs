@@ -32,7 +32,7 @@ pub struct Explain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// What holds it: `memory`, or the name of a store.
+    /// What holds it: `memory`, or the name of a store; `transaction` for what is seen in one.
     pub tier: Arc<str>,
     /// Time since it was written.
     pub age: Duration,
@@ -77,11 +77,17 @@ pub(crate) async fn explain(cache: &Cache, key: &KeyBuf) -> Result<Explain> {
     let inner = &cache.inner;
     let full = key.to_key();
     let here = inner.memory.peek(key);
-    let entry = match here {
-        Some(slot) => Some(describe(inner, &slot, "memory")),
-        None => describe_outside(inner, &full).await?,
+    let ambient = inner.ambient();
+    let entry = match (&ambient, here) {
+        (Some(ambient), _) => {
+            let seen = inner.visible(ambient, &full).await;
+            let seen = seen.map_err(|error| error.during("explain").at(&full))?;
+            seen.map(|slot| describe(inner, &slot, "transaction"))
+        }
+        (None, Some(slot)) => Some(describe(inner, &slot, "memory")),
+        (None, None) => describe_outside(inner, &full).await?,
     };
-    let loading = inner.leases.is_loading(&full);
+    let loading = ambient.is_none() && inner.leases.is_loading(&full);
     let off = inner.off();
     let next = next(entry.as_ref(), loading, off);
     Ok(Explain {

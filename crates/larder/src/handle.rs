@@ -32,8 +32,8 @@ type CallSync<'h, A, R> = Box<dyn Fn(A) -> R + 'h>;
 struct Source<F, C> {
     fill: F,
     uncached: C,
-    /// As its callers do.
-    call: C,
+    /// As its callers do; without it, by what fills.
+    call: Option<C>,
 }
 
 macro_rules! handle {
@@ -69,9 +69,38 @@ macro_rules! handle {
                     source: Some(Source {
                         fill: Box::new(fill),
                         uncached: Box::new(uncached),
-                        call: Box::new(call),
+                        call: Some(Box::new(call)),
                     }),
                     ..Self::keyed(cache, site, wire, key, put)
+                }
+            }
+
+            /// Of a method whose callers get something else than what is kept under one key.
+            #[doc(hidden)]
+            pub fn filled(
+                cache: &Cache,
+                site: &'static Site,
+                wire: Wire,
+                key: impl Fn(&A) -> KeyBuf $($bound)* + 'h,
+                put: impl Fn(&A, KeyBuf, S::Value) -> $stored $($bound)* + 'h,
+                fill: impl Fn(KeyBuf, Mode, A) -> $filled $($bound)* + 'h,
+                uncached: impl Fn(A) -> $filled $($bound)* + 'h,
+            ) -> Self {
+                Self {
+                    source: Some(Source {
+                        fill: Box::new(fill),
+                        uncached: Box::new(uncached),
+                        call: None,
+                    }),
+                    ..Self::keyed(cache, site, wire, key, put)
+                }
+            }
+
+            fn call(&self, args: A) -> $filled {
+                let source = self.source();
+                match &source.call {
+                    Some(call) => call(args),
+                    None => (source.fill)((self.key)(&args), Mode::Foreground, args),
                 }
             }
 
@@ -219,7 +248,7 @@ macro_rules! methods {
 
             /// Calls the method, and tells how its value came.
             pub $($async)? fn inspect(&self, $($arg: $type),*) -> Cached<R> {
-                $inspect!(self.site.path, (self.source().call)(($($arg,)*)))
+                $inspect!(self.site.path, self.call(($($arg,)*)))
             }
 
             /// Forgets the entry; whether a live one was there.

@@ -16,6 +16,7 @@ use foldhash::fast::RandomState;
 use crate::flight::Flight;
 use crate::key::Key;
 use crate::shim::{Mutex, MutexGuard};
+use crate::store::{Life, Token};
 
 const SHARDS: usize = 64;
 
@@ -53,6 +54,17 @@ pub(crate) struct Lease {
     leases: Arc<Leases>,
 }
 
+/// The right to fill a store, and what stood there when it was given.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreLease {
+    pub(crate) token: Token,
+    /// The versions of the tags that were known then.
+    pub(crate) versions: Vec<(Key, u64)>,
+    pub(crate) epoch: u64,
+    /// For how long these live at least.
+    pub(crate) life: Life,
+}
+
 /// A write from outside that is on its way to a store.
 ///
 /// Who writes a key while another does cannot know whose value the store keeps.
@@ -68,6 +80,13 @@ pub(crate) struct Writing {
 /// A key's record, locked. All writes of the key's entry go through one.
 pub(crate) struct Locked<'a> {
     shard: MutexGuard<'a, Shard>,
+}
+
+/// The records of several keys, locked together: who writes one of these keys does so before or after.
+pub(crate) struct LockedTogether<'a> {
+    leases: &'a Leases,
+    /// By shard, ascending.
+    shards: Vec<(usize, MutexGuard<'a, Shard>)>,
 }
 
 /// What a call for a key should do.
@@ -87,9 +106,27 @@ impl Leases {
     }
 
     pub(crate) fn lock(&self, key: &Key) -> Locked<'_> {
-        let shard = self.hasher.hash_one(key) as usize % SHARDS;
         Locked {
-            shard: self.shards[shard].lock(),
+            shard: self.shards[self.shard_of(key)].lock(),
+        }
+    }
+
+    fn shard_of(&self, key: &Key) -> usize {
+        self.hasher.hash_one(key) as usize % SHARDS
+    }
+
+    /// Locks the records of all these keys. In one order for everybody, and nobody locks a second one while holding another.
+    pub(crate) fn lock_together<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k Key>,
+    ) -> LockedTogether<'_> {
+        let mut places: Vec<usize> = keys.map(|key| self.shard_of(key)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let lock = |place: usize| (place, self.shards[place].lock());
+        LockedTogether {
+            leases: self,
+            shards: places.into_iter().map(lock).collect(),
         }
     }
 
@@ -273,6 +310,20 @@ impl Locked<'_> {
     pub(crate) fn filled(&mut self, lease: &Lease) {
         if let Some(record) = self.shard.get_mut(&lease.key) {
             record.filled = record.filled.max(lease.order);
+        }
+    }
+}
+
+impl LockedTogether<'_> {
+    /// Revokes the leases of one of the keys and takes its flight out.
+    pub(crate) fn revoke(&mut self, key: &Key) {
+        let place = self.leases.shard_of(key);
+        if let Ok(at) = self
+            .shards
+            .binary_search_by_key(&place, |(place, _)| *place)
+            && let Some(record) = self.shards[at].1.get_mut(key)
+        {
+            record.revoke();
         }
     }
 }

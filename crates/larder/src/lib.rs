@@ -72,6 +72,7 @@ mod cache;
 mod codec;
 pub mod config;
 pub mod conformance;
+mod deferred;
 mod detect;
 mod engine;
 mod entry;
@@ -89,6 +90,7 @@ mod lock;
 mod memory;
 pub mod middleware;
 mod ops;
+mod overlay;
 mod policy;
 pub mod rules;
 mod scope;
@@ -98,6 +100,7 @@ mod stats;
 pub mod store;
 mod switch;
 mod tag;
+pub mod transaction;
 mod warmed;
 
 #[doc(hidden)]
@@ -116,6 +119,7 @@ pub use codec::SealKey;
 pub use codec::Signature;
 pub use codec::{Codec, CodecBuilder, Compression, Format, Portable, Unreadable, Wire};
 pub use config::{setup_from_env, setup_from_file};
+pub use deferred::{CommitDeferred, Deferred, deferred};
 pub use detect::{Detected, Read, Removal, Source, Write, detect, detect_async};
 pub use engine::Cacheable;
 pub use error::{BoxError, Error, ErrorKind, Result};
@@ -161,6 +165,8 @@ pub use larder_macros::rate_limit;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/slow_call.md")]
 pub use larder_macros::slow_call;
+#[doc = include_str!("docs/transactional.md")]
+pub use larder_macros::transactional;
 pub use ops::{
     AcquireLock, GetOrLoad, GetOrLoadMany, Guarded, Increment, Loading, Local, Lock, Remaining,
     RenewLock, Set, SetMany, Warm, Warming,
@@ -318,6 +324,9 @@ mod guide {
 
     #[doc = include_str!("../../../docs/locks.md")]
     struct Locks;
+
+    #[doc = include_str!("../../../docs/transactions.md")]
+    struct Transactions;
 
     #[doc = include_str!("../../../docs/circuit-breaker.md")]
     struct CircuitBreaker;

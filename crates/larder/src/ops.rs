@@ -15,6 +15,7 @@ use crate::guard::{Guard, Refused};
 use crate::key::{Key, KeyBuf};
 use crate::lock::locks_of;
 use crate::middleware::{Action, Doing, Intended, Outcome};
+use crate::overlay::Ambient;
 use crate::policy::{IntoSpan, Policy, Span};
 use crate::scope;
 use crate::selector::Selector;
@@ -24,6 +25,7 @@ use crate::switch::Operations;
 
 mod guard;
 mod increment;
+mod inside;
 mod load;
 mod load_many;
 mod local;
@@ -61,7 +63,11 @@ impl Cache {
     }
 
     async fn get_now<V: Cacheable + Portable>(&self, key: KeyBuf) -> Result<Option<V>> {
-        let found = self.read::<V>("get", &key)?;
+        self.lock_inside("get", std::slice::from_ref(&key)).await?;
+        let found = match self.reads_store::<V>(&key) {
+            true => None,
+            false => self.read::<V>("get", &key)?,
+        };
         if found.is_some() {
             return Ok(found);
         }
@@ -103,7 +109,12 @@ impl Cache {
                 if inner.outside.is_none() {
                     detected(inner, &DIRECT, key, Seen::nothing(Source::Missing));
                 }
-                let found = inner.memory.peek(key).filter(|slot| inner.is_served(slot));
+                let found = match inner.ambient() {
+                    Some(ambient) => inner
+                        .visible_here(&ambient, &key.to_key())
+                        .filter(|slot| inner.is_current(slot)),
+                    None => inner.memory.peek(key).filter(|slot| inner.is_served(slot)),
+                };
                 let other = found.is_some_and(|slot| slot.is_other_than::<V>());
                 if other && !inner.is_off(Operations::READ) {
                     return Err(wrong_type::<V>(operation, key));
@@ -129,14 +140,26 @@ impl Cache {
             return Ok(nothing());
         }
         let full: Vec<Key> = keys.iter().map(KeyBuf::to_key).collect();
+        let ambient = inner.ambient();
         if scope::current().is_some_and(|settings| settings.invalidate_further) {
-            inner.forget_further(outside, &full).await;
+            if ambient.is_none() {
+                inner.forget_further(outside, &full).await;
+            }
             return Ok(nothing());
         }
         let looking = full.iter().map(|key| looking(inner, key, &wire));
         let looking: Vec<Looking<'_>> = looking.collect();
         let found = inner.find_outside(outside, &looking).await;
-        let slots = found.map_err(|error| error.during(operation))?;
+        let mut slots = found.map_err(|error| error.during(operation))?;
+        if let Some(ambient) = ambient {
+            for (key, slot) in full.iter().zip(&mut slots) {
+                let base = slot.take();
+                // What is decided inside was looked for before.
+                if ambient.decide(key).is_none() {
+                    *slot = ambient.through(key, base);
+                }
+            }
+        }
         let mut values = Vec::with_capacity(slots.len());
         for (key, slot) in keys.iter().zip(slots) {
             let verdict = slot.as_ref().map(|slot| slot.verdict(inner.clock.now()));
@@ -194,7 +217,9 @@ impl Cache {
         keys: Vec<KeyBuf>,
         is_read: &[bool],
     ) -> Result<Vec<Option<V>>> {
-        let read = |(key, is_read): (&KeyBuf, &bool)| match is_read {
+        self.lock_inside("get_many", &keys).await?;
+        let read = |(key, is_read): (&KeyBuf, &bool)| match *is_read && !self.reads_store::<V>(key)
+        {
             true => self.read::<V>("get_many", key),
             false => Ok(None),
         };
@@ -366,6 +391,12 @@ impl Cache {
         if self.inner.is_off(Operations::READ) {
             return Ok(false);
         }
+        if let Some(ambient) = self.inner.ambient() {
+            let seen = self
+                .served_inside("exists", &ambient, &key.to_key())
+                .await?;
+            return Ok(seen.is_some());
+        }
         let slot = self.inner.memory.peek(key);
         if slot.is_some_and(|slot| self.inner.is_served(&slot)) {
             return Ok(true);
@@ -381,6 +412,12 @@ impl Cache {
     pub async fn remaining_ttl(&self, key: impl AsRef<str>) -> Result<Option<Remaining>> {
         self.inner.open("remaining_ttl")?;
         let key = self.full_key(key.as_ref());
+        if let Some(ambient) = self.inner.ambient() {
+            let key = key.to_key();
+            let seen = self.served_inside("remaining_ttl", &ambient, &key);
+            let left = seen.await?.map(|slot| self.inner.left(&slot));
+            return Ok(left.map(|left| left.map_or(Remaining::Forever, Remaining::For)));
+        }
         if self.inner.outside.is_some()
             && let Some(stamps) = self.inner.stamps_outside(&key.to_key()).await?
         {
@@ -412,6 +449,9 @@ impl Cache {
 
     async fn touch_now(&self, key: &Key, ttl: u64) -> Result<bool> {
         let inner = &self.inner;
+        if let Some(ambient) = inner.ambient_transaction() {
+            return self.touch_inside(&ambient, &key, ttl).await;
+        }
         let touch_here = || {
             let now = inner.clock.now();
             inner.touch(key, |found| found.with_ttl(ttl, now))
@@ -524,6 +564,10 @@ impl Cache {
             keys.sort_unstable();
             keys.dedup();
         }
+        if let Some(ambient) = inner.ambient() {
+            self.scan_inside(&ambient, pattern.as_ref(), &mut keys)
+                .await?;
+        }
         Ok(keys)
     }
 
@@ -626,6 +670,9 @@ where
 {
     let inner = &cache.inner;
     let served = |slot: Slot| inner.is_served(&slot).then(|| slot.into_shared());
+    if let Some(ambient) = inner.ambient() {
+        return peek_inside::<S, R>(inner, &ambient, &key.to_key(), wire).await;
+    }
     if let Some((kind, value)) = inner.memory.peek(key).and_then(served) {
         return Ok(S::read(kind, value));
     }
@@ -639,4 +686,34 @@ where
     }
     let read = |(kind, value)| S::read(kind, value);
     Ok(looked.slot.and_then(served).and_then(read))
+}
+
+/// [`peek`] in a scope that keeps changes to itself.
+async fn peek_inside<S, R>(
+    inner: &Inner,
+    ambient: &Ambient,
+    key: &Key,
+    wire: &Wire,
+) -> Result<Option<S::Value>>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+{
+    let read = |slot: Slot| {
+        let (kind, value) = slot.into_shared();
+        S::read(kind, value)
+    };
+    let current = |slot: &Slot| inner.is_current(slot);
+    if let Some(slot) = ambient.decide(key) {
+        return Ok(slot.filter(current).and_then(read));
+    }
+    let mut base = inner.memory.peek(key).filter(|slot| inner.is_served(slot));
+    if let Some(outside) = inner.outside_for(wire).filter(|_| base.is_none()) {
+        let looked = inner.look(outside, looking(inner, key, wire)).await;
+        if let Some(error) = looked.error {
+            return Err(error.during("peek").at(key));
+        }
+        base = looked.slot;
+    }
+    Ok(ambient.through(key, base).filter(current).and_then(read))
 }

@@ -31,6 +31,10 @@ pub use crate::background::keeper::Told;
 pub use crate::background::writer::{Writes, start, status, stop, turn};
 pub use crate::codec::Wire;
 pub use crate::ops::{OneByOne, Step, Together};
+pub use crate::transaction::{
+    TransactionKnobs, TransactionTerms, transactional, transactional_always,
+    transactional_always_sync, transactional_sync,
+};
 
 use crate::cache::Cache;
 use crate::error::Result;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use crate::detect::Recorder;
+use crate::overlay::Layer;
 use crate::switch::Operations;
 
 mod overrides;
@@ -50,6 +51,8 @@ pub(crate) struct Settings {
     /// The fencing number of the innermost lock.
     pub(crate) fence: Option<u64>,
     pub(crate) overrides: Overrides,
+    /// Changes that nobody outside sees yet, from the outermost on.
+    pub(crate) layers: Vec<Layer>,
 }
 
 impl fmt::Debug for Settings {
@@ -109,6 +112,11 @@ impl Scope {
 
     pub(crate) fn record(mut self, recorder: Arc<Recorder>) -> Self {
         self.settings.recorders.push(recorder);
+        self
+    }
+
+    pub(crate) fn under(mut self, layer: Layer) -> Self {
+        self.settings.layers.push(layer);
         self
     }
 
@@ -198,6 +206,7 @@ impl Settings {
         merged.context.extend(self.context);
         merged.recorders.extend(self.recorders);
         merged.overrides = self.overrides.over(&overrides());
+        merged.layers.extend(self.layers);
         merged.cache = self.cache.or(merged.cache);
         merged.fence = self.fence.or(merged.fence);
         merged

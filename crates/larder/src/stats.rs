@@ -41,9 +41,11 @@ pub(crate) enum Counter {
     RuledOut,
     TimedOut,
     NotModified,
+    Committed,
+    RolledBack,
 }
 
-const COUNTERS: usize = 23;
+const COUNTERS: usize = 25;
 const STRIPES: usize = 16;
 
 /// One thread's counters, apart from the lines of all others.
@@ -117,6 +119,8 @@ impl Counters {
             ruled_out: self.sum(Counter::RuledOut),
             timed_out: self.sum(Counter::TimedOut),
             not_modified: self.sum(Counter::NotModified),
+            committed: self.sum(Counter::Committed),
+            rolled_back: self.sum(Counter::RolledBack),
         }
     }
 }
@@ -222,6 +226,10 @@ pub struct Stats {
     pub timed_out: u64,
     /// Loads whose source said that what is kept is still true.
     pub not_modified: u64,
+    /// Transactions that were committed; those inside others are not counted. Of a cache only.
+    pub committed: u64,
+    /// Transactions that were rolled back, or whose commit failed. Of a cache only.
+    pub rolled_back: u64,
 }
 
 impl Stats {
@@ -272,7 +280,9 @@ impl Stats {
             refused,
             ruled_out,
             timed_out,
-            not_modified
+            not_modified,
+            committed,
+            rolled_back
         )
     }
 

@@ -407,7 +407,7 @@ impl Batch<'_> {
         }
     }
 
-    /// The body, asked for one id anew.
+    /// The body, asked for one id anew, or as a caller would.
     fn refresh(&self, name: &Ident, first: &[TokenStream]) -> TokenStream {
         let each = &self.one.function.arguments[self.at].ident;
         let bind_cache = first
@@ -419,11 +419,22 @@ impl Batch<'_> {
         let uncached = self.picked(&self.uncached_call());
         let run = self.run_call(&quote!(Self), self.whole.function.self_token().as_ref());
         let answer = self.picked(&run);
+        let arguments = quote!(#cache, Self::#site(), [#each], |#each| #key);
+        let anew = quote!(<#asking_type>::anew(#arguments));
+        // A handle of a method asks in both ways.
+        let (mode, library) = (local("__mode"), &self.whole.function.library);
+        let start = match first {
+            [] => anew,
+            _ => quote! {
+                (match #mode {
+                    #library::__private::Mode::Foreground => <#asking_type>::begin(#arguments),
+                    _ => #anew,
+                })
+            },
+        };
         let body = quote! {
             #bind_cache
-            let ::core::option::Option::Some(#asking) = <#asking_type>::anew(
-                #cache, Self::#site(), [#each], |#each| #key,
-            ) else {
+            let ::core::option::Option::Some(#asking) = #start else {
                 return #uncached;
             };
             #answer
@@ -540,17 +551,17 @@ impl Batch<'_> {
         let function = self.whole.function;
         let (conditions, lints) = (&self.whole.attributes.conditions, all_lints());
         let uncached = self.whole.uncached_function(&syn::Visibility::Inherited);
-        let cache = local("__cache");
+        let (cache, mode) = (local("__cache"), local("__mode"));
         let first = [
             quote!(#cache: &#library::Cache),
             quote!(_: #library::__private::KeyBuf),
-            quote!(_: #library::__private::Mode),
+            quote!(#mode: #library::__private::Mode),
         ];
         let fill = self.refresh(&function.hidden("fill"), &first);
         let alone = self.uncached_one(&function.hidden("uncached"));
         let output = self.types.answer(function);
         let shape = self.answer_shape();
-        let bound = method::bound(&self.one, &output, &shape);
+        let bound = method::bound(&self.one, &output, &shape, method::Callers::Other);
         let (hint, hidden) = (method::hint(&self.whole), self.hidden());
         quote! {
             #hint

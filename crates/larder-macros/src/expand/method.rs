@@ -31,7 +31,8 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
         unit.parts(),
     ];
     let output = unit.function.output.to_token_stream();
-    let bound = bound(unit, &output, &unit.function.shape_type());
+    let shape = unit.function.shape_type();
+    let bound = bound(unit, &output, &shape, Callers::Same);
     let reload = background::reload_function(unit);
     quote!(#(#hidden)* #reload #bound)
 }
@@ -51,8 +52,22 @@ pub(crate) fn hint(unit: &Unit<'_>) -> TokenStream {
     }
 }
 
+/// What callers of the method get.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Callers {
+    /// What is kept under one key.
+    Same,
+    /// Something made of it.
+    Other,
+}
+
 /// `user_cache()`: a handle whose calls return `output`, read as `shape`.
-pub(crate) fn bound(unit: &Unit<'_>, output: &TokenStream, shape: &TokenStream) -> TokenStream {
+pub(crate) fn bound(
+    unit: &Unit<'_>,
+    output: &TokenStream,
+    shape: &TokenStream,
+    callers: Callers,
+) -> TokenStream {
     let function = unit.function;
     let library = &function.library;
     let name = format_ident!(
@@ -83,14 +98,15 @@ pub(crate) fn bound(unit: &Unit<'_>, output: &TokenStream, shape: &TokenStream) 
     let (cache, site) = (local("__cache"), unit.hidden("site"));
     let (key, put, wire) = (key(unit), put(unit), unit.wire());
     let source = can_call(unit).then(|| {
-        let uncached = calls(unit, &unit.uncached());
-        let (fill, call) = (fill(unit), calls(unit, function.name()));
-        quote!(#fill, #uncached, #call,)
+        let uncached = calls(unit, &function.hidden("uncached"));
+        let fill = fill(unit);
+        let call = (callers == Callers::Same).then(|| calls(unit, function.name()));
+        quote!(#fill, #uncached, #call)
     });
-    let new = if source.is_some() {
-        quote!(new)
-    } else {
-        quote!(keyed)
+    let new = match (&source, callers) {
+        (None, _) => quote!(keyed),
+        (Some(_), Callers::Same) => quote!(new),
+        (Some(_), Callers::Other) => quote!(filled),
     };
     let (parameters, clause) = (&generics.params, &generics.where_clause);
     quote! {

@@ -244,7 +244,12 @@ impl Stream<'_> {
         let uncached = self.source.uncached_function(&syn::Visibility::Inherited);
         let all = self.all.function;
         let output = &all.output;
-        let bound = method::bound(&self.all, &quote!(#output), &all.shape_type());
+        let bound = method::bound(
+            &self.all,
+            &quote!(#output),
+            &all.shape_type(),
+            method::Callers::Other,
+        );
         let (hint, hidden) = (method::hint(&self.source), self.hidden());
         quote!(#hint #uncached #hidden #bound)
     }

@@ -15,12 +15,11 @@ use crate::entry::{Restored, Slot, Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key::Key;
+pub(crate) use crate::lease::StoreLease;
 use crate::policy::{Deadlines, FOREVER, Policy, Span, Verdict};
 use crate::runtime::Timestamp;
 use crate::stats::Counter;
-use crate::store::{
-    Ask, Condition, Fill, Found, Head, Life, Read, Store, Tag, TagVersions, Token, Write,
-};
+use crate::store::{Ask, Condition, Fill, Found, Head, Life, Read, Store, Tag, TagVersions, Write};
 
 mod filling;
 mod looking;
@@ -44,17 +43,6 @@ pub(crate) struct Outside {
     pub(super) is_heard: AtomicBool,
     /// What this process knows of entries that only the store holds.
     notes: Mutex<HashMap<Key, Slot, RandomState>>,
-}
-
-/// The right to fill a store, and what stood there when it was given.
-#[derive(Clone, Debug)]
-pub(crate) struct StoreLease {
-    token: Token,
-    /// The versions of the tags that were known then.
-    versions: Vec<(Key, u64)>,
-    epoch: u64,
-    /// For how long these live at least.
-    life: Life,
 }
 
 /// What a look into the store gave.
@@ -214,6 +202,7 @@ impl Inner {
 pub(crate) struct Outbound<'a> {
     pub(crate) key: &'a Key,
     pub(crate) slot: &'a Slot,
+    pub(crate) wire: &'a Wire,
     pub(crate) versions: &'a [(Key, u64)],
     pub(crate) condition: Condition,
 }

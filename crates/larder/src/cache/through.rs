@@ -20,6 +20,8 @@ use crate::stats::Counter;
 use crate::store::{Condition, Removal};
 use crate::switch::Operations;
 
+mod commit;
+
 /// Where a write goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Through<'a> {
@@ -226,11 +228,12 @@ impl Inner {
             .map(|(key, slot)| Outbound {
                 key,
                 slot,
+                wire,
                 versions: &versions,
                 condition: Condition::Always,
             })
             .collect();
-        let written = self.write_outside(outside, wire, &writes).await?;
+        let written = self.write_outside(outside, &writes).await?;
         let mut count = 0;
         for ((on_its_way, (key, slot)), written) in
             on_their_way.into_iter().zip(&slots).zip(written)
@@ -263,10 +266,11 @@ impl Inner {
         let write = Outbound {
             key,
             slot: &slot,
+            wire,
             versions,
             condition: when.condition(),
         };
-        let written = self.write_outside(outside, wire, &[write]).await?;
+        let written = self.write_outside(outside, &[write]).await?;
         if !written.first().copied().unwrap_or(false) {
             on_its_way.end_unchanged();
             return Ok(false);
@@ -323,7 +327,7 @@ impl Inner {
     }
 
     /// [`remove_through`](Self::remove_through) by rendered key, told as an invalidation.
-    pub(crate) async fn forget_key(&self, key: &KeyBuf) -> Result<bool> {
+    pub(crate) async fn forget_key(self: &Arc<Self>, key: &KeyBuf) -> Result<bool> {
         let intended = || Intended::key(Action::Delete, self.bare(key.as_str()));
         let Some(mut deleting) = self.begin(intended) else {
             return Ok(false);
@@ -333,7 +337,10 @@ impl Inner {
         removed
     }
 
-    async fn forget_key_now(&self, key: &KeyBuf) -> Result<bool> {
+    async fn forget_key_now(self: &Arc<Self>, key: &KeyBuf) -> Result<bool> {
+        if let Some(ambient) = self.ambient() {
+            return self.forget_key_inside(&ambient, &key.to_key()).await;
+        }
         if self.outside.is_none() || self.is_off(Operations::REMOVE) {
             return Ok(self.remove_key(key));
         }
@@ -350,7 +357,7 @@ impl Inner {
     ///
     /// # Errors
     /// What the store says; memory has forgotten them all the same.
-    pub(crate) async fn forget(&self, selector: &Selector) -> Result<usize> {
+    pub(crate) async fn forget(self: &Arc<Self>, selector: &Selector) -> Result<usize> {
         if self.middleware.is_empty() {
             return self.forget_now(selector).await;
         }
@@ -370,7 +377,7 @@ impl Inner {
     }
 
     /// Several keys are one operation each to the middleware, and one together to the store.
-    async fn forget_keys(&self, keys: &[Key]) -> Result<usize> {
+    async fn forget_keys(self: &Arc<Self>, keys: &[Key]) -> Result<usize> {
         let begin = |key: &Key| {
             let full = self.key(key.as_str());
             let intended = || Intended::key(Action::Delete, self.bare(full.as_str()));
@@ -387,7 +394,10 @@ impl Inner {
         removed
     }
 
-    async fn forget_now(&self, selector: &Selector) -> Result<usize> {
+    async fn forget_now(self: &Arc<Self>, selector: &Selector) -> Result<usize> {
+        if let Some(ambient) = self.ambient() {
+            return self.forget_inside(&ambient, selector).await;
+        }
         let here = self.remove_selected(selector);
         let Some(outside) = &self.outside else {
             return Ok(here);

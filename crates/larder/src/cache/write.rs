@@ -264,6 +264,54 @@ impl Inner {
         true
     }
 
+    /// Writes and removes several keys so that no other write of any of them comes in between. `make` gives the new entry from the one that is there, or
+    /// `None` to remove it; it runs under the lock.
+    pub(super) fn write_together<T>(
+        self: &Arc<Self>,
+        changes: &[(Key, T)],
+        make: impl Fn(&T, Option<&Slot>) -> Option<Slot>,
+    ) {
+        let mut locked = self
+            .leases
+            .lock_together(changes.iter().map(|(key, _)| key));
+        let mut out = Vec::with_capacity(changes.len());
+        for (key, change) in changes {
+            locked.revoke(key);
+            // Kept until the locks are gone, as all that is pushed out.
+            let stored = self.memory.peek(key);
+            let found = stored.as_ref().filter(|slot| self.is_served(slot));
+            let written = make(change, found);
+            let (keep_until, pushed) = match written {
+                Some(slot) => (
+                    Some(slot.keep_until()),
+                    self.memory.insert(key.clone(), slot),
+                ),
+                None => {
+                    let out = Vec::from_iter(self.memory.remove(key));
+                    (None, Pushed { out })
+                }
+            };
+            let was_alive = stored.as_ref().is_some_and(|slot| self.is_alive(slot));
+            out.push((key, stored, was_alive, keep_until, pushed));
+        }
+        drop(locked);
+        for (key, stored, was_alive, keep_until, pushed) in out {
+            match keep_until {
+                Some(keep_until) => {
+                    self.sweeper.note(self, keep_until);
+                    self.stats.add(Counter::Stored, 1);
+                    self.tell(|| Event::Stored { key: key.as_str() });
+                    self.pushed_out(key, pushed);
+                }
+                None => {
+                    self.stats.add(Counter::Invalidated, u64::from(was_alive));
+                    drop(pushed);
+                }
+            }
+            drop(stored);
+        }
+    }
+
     /// Inserts under the key's lock, and lets go of it before anything of the user's is dropped or told.
     pub(super) fn insert(self: &Arc<Self>, locked: Locked<'_>, key: &Key, slot: Slot) {
         let keep_until = slot.keep_until();

@@ -5,10 +5,12 @@
 mod answer;
 mod asking;
 mod ends;
+mod inside;
 mod outside;
 
 pub use answer::{Answer, AskedFor, EntryOf};
 pub use asking::{Asking, Overdue, picked};
+use inside::Turn;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -79,6 +81,8 @@ struct Leading<'a, T> {
     why: Why,
     /// The call of the source for it.
     loading: Doing<'a>,
+    /// Where it is kept, if this is in a scope that keeps changes to itself.
+    inside: Option<Turn>,
 }
 
 /// Why a key is loaded.
@@ -356,6 +360,7 @@ impl<'a, T> Leading<'a, T> {
             kept: None,
             why: Why::Missing,
             loading: Doing::unseen(),
+            inside: None,
         }
     }
 }
@@ -400,6 +405,7 @@ impl<'a, T> Leads<'a, T> {
             lead,
             kept,
             loading,
+            inside,
             ..
         } in &mut self.leads
         {
@@ -412,7 +418,8 @@ impl<'a, T> Leads<'a, T> {
             *loading = call.inner.begin(intended).unwrap_or(Doing::unseen());
             lead.asked = Asked::now(&lead.inner);
             self.began = lead.asked.at;
-            if kept.is_none() {
+            // Inside, what lies beneath may have been changed: it stands in for nothing.
+            if kept.is_none() && inside.is_none() {
                 *kept = item.call.kept_before(lead, self.began);
             }
         }

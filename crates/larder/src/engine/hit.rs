@@ -9,6 +9,7 @@ use crate::detect::{Read, Source};
 use crate::entry::{Failure, Slot};
 use crate::event::Event;
 use crate::key::KeyBuf;
+use crate::overlay::Ambient;
 use crate::policy::{Strategy, Verdict};
 use crate::runtime::Timestamp;
 use crate::scope;
@@ -110,7 +111,18 @@ where
     if bypassed || inner.is_off(Operations::READ) {
         return missed(inner, site, &key);
     }
-    if scope::current().is_some_and(|settings| settings.invalidate_further) {
+    let anew = scope::current().is_some_and(|settings| settings.invalidate_further);
+    if let Some(ambient) = inner.ambient() {
+        let found = match anew {
+            true => {
+                ambient.remove(&key.to_key());
+                None
+            }
+            false => seen::<S, R>(inner, site, &key, &ambient),
+        };
+        return found.map_or_else(|| missed(inner, site, &key), Hit::Value);
+    }
+    if anew {
         inner.remove(&key.to_key());
         return missed(inner, site, &key);
     }
@@ -145,27 +157,9 @@ where
     if verdict == Verdict::Reload || unwanted || !inner.tags.stand(&slot) {
         return missed(inner, site, &key);
     }
-    // A direct read asks for values: an error that was kept is nothing to it.
-    if slot.is_failure() && std::ptr::eq(site, &raw const DIRECT) {
-        return missed(inner, site, &key);
-    }
-    let Some((output, counter)) = read::<S, R>(&slot, verdict) else {
-        count(inner, site, Counter::WrongType);
-        inner.tell(|| Event::WrongType { key: key.as_str() });
+    let Some(output) = give::<S, R>(inner, site, &key, &slot, (now, verdict), "memory") else {
         return missed(inner, site, &key);
     };
-    if !slot.spend() {
-        return missed(inner, site, &key);
-    }
-    count(inner, site, counter);
-    let age = now.since(slot.written());
-    inner.tell(|| Event::Hit {
-        key: key.as_str(),
-        verdict,
-        age,
-    });
-    let seen = Seen::of(source(counter), "memory", &slot);
-    detected(inner, site, &key, seen);
     match verdict {
         // A direct read has no source to reload with.
         Verdict::Refresh if !std::ptr::eq(site, &raw const DIRECT) => {
@@ -176,6 +170,71 @@ where
         }
         _ => Hit::Value(output),
     }
+}
+
+/// The hit in a scope that keeps changes to itself. Nothing is reloaded behind: what is loaded inside is for those inside.
+fn seen<S, R>(inner: &Inner, site: &'static Site, key: &KeyBuf, ambient: &Ambient) -> Option<R>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    let now = inner.clock.now();
+    let served = |slot: &Slot| matches!(slot.verdict(now), Verdict::Fresh | Verdict::Refresh);
+    let full = key.to_key();
+    let (slot, tier) = match ambient.decide(&full) {
+        Some(slot) => (slot, "transaction"),
+        None => {
+            let base = inner.memory.find(key);
+            let base = base.filter(|slot| served(slot) && inner.tags.stand(slot));
+            // Only the store knows what is beneath.
+            if base.is_none() && inner.outside.is_some() {
+                return None;
+            }
+            (ambient.through(&full, base), "memory")
+        }
+    };
+    let slot = slot.filter(served)?;
+    let verdict = slot.verdict(now);
+    give::<S, R>(inner, site, key, &slot, (now, verdict), tier)
+}
+
+/// Takes the value out of an entry that is served, counts it and tells of it.
+fn give<S, R>(
+    inner: &Inner,
+    site: &'static Site,
+    key: &KeyBuf,
+    slot: &Slot,
+    (now, verdict): (Timestamp, Verdict),
+    tier: &str,
+) -> Option<R>
+where
+    S: Shape<R>,
+    S::Value: Cacheable,
+    S::Error: 'static,
+{
+    // A direct read asks for values: an error that was kept is nothing to it.
+    if slot.is_failure() && std::ptr::eq(site, &raw const DIRECT) {
+        return None;
+    }
+    let Some((output, counter)) = read::<S, R>(slot, verdict) else {
+        count(inner, site, Counter::WrongType);
+        inner.tell(|| Event::WrongType { key: key.as_str() });
+        return None;
+    };
+    if !slot.spend() {
+        return None;
+    }
+    count(inner, site, counter);
+    let age = now.since(slot.written());
+    inner.tell(|| Event::Hit {
+        key: key.as_str(),
+        verdict,
+        age,
+    });
+    let seen = Seen::of(source(counter), tier, slot);
+    detected(inner, site, key, seen);
+    Some(output)
 }
 
 fn read<S, R>(slot: &Slot, verdict: Verdict) -> Option<(R, Counter)>

@@ -187,7 +187,7 @@ pub(super) struct Made<'a> {
     pub(super) slot: Option<Slot>,
     /// Its writing, as middleware sees it.
     pub(super) storing: Doing<'a>,
-    tags: Arc<[Key]>,
+    pub(super) tags: Arc<[Key]>,
 }
 
 /// What becomes of the answer besides being returned.
@@ -338,7 +338,7 @@ impl<'a> Call<'a> {
         Some(Offer { slot, at })
     }
 
-    fn took(&self, began: Timestamp) -> Duration {
+    pub(super) fn took(&self, began: Timestamp) -> Duration {
         self.inner.clock.now().since(began)
     }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyBuf};
 use crate::loaded;
 use crate::middleware::Outcome;
+use crate::overlay::Kept;
 use crate::policy::{Fault, Policy};
 use crate::stats::Counter;
 
@@ -99,6 +100,11 @@ async fn store_now(
         ..
     } = storing;
     let slot = slot(inner, storing, tags, value)?;
+    if let Some(ambient) = inner.ambient_transaction() {
+        let kept = Kept { slot, wire: *wire };
+        let written = inner.write_inside(&ambient, key, when, kept).await;
+        return written.map_err(|error| error.during(operation).at(key));
+    }
     match inner.outside_for(wire) {
         None => Ok(inner.write(key, when, |_| Some(slot))),
         Some(outside) => {
@@ -154,6 +160,16 @@ pub(crate) async fn store_many(
 }
 
 async fn store_slots(inner: &Arc<Inner>, wire: &Wire, slots: Vec<(Key, Slot)>) -> Result<usize> {
+    if let Some(ambient) = inner.ambient_transaction() {
+        let mut written = 0;
+        for (key, slot) in slots {
+            let kept = Kept { slot, wire: *wire };
+            let stored = inner.write_inside(&ambient, &key, When::Always, kept).await;
+            let stored = stored.map_err(|error| error.during("set_many").at(&key))?;
+            written += usize::from(stored);
+        }
+        return Ok(written);
+    }
     if let Some(outside) = inner.outside_for(wire) {
         let written = inner.write_many_through(outside, wire, slots).await;
         return written.map_err(|error| {

@@ -107,7 +107,7 @@ impl Call<'_> {
     }
 
     /// Counts a hit of the store, keeps a copy in memory if there is to be one, and tells those who wait.
-    fn serve(
+    pub(super) fn serve(
         &self,
         outside: &Outside,
         lead: &mut Lead,

@@ -23,6 +23,7 @@ use super::{Arced, AsPlain, Cacheable, Hit, Plan, Settle, Shape, Site, Ticket, h
 use crate::cache::Cache;
 use crate::key::KeyBuf;
 use crate::runtime::{BoxFuture, block_on};
+use crate::scope;
 use crate::switch::Operations;
 
 /// What a recording is kept as.
@@ -214,12 +215,15 @@ where
     /// Looks into memory, without waiting.
     fn open(&mut self, opening: Opening<S::Value>) -> State<S::Value, Src> {
         let cache = &opening.cache;
-        if cache.inner.is_off(Operations::READ | Operations::WRITE) {
+        let is_off = cache.inner.is_off(Operations::READ | Operations::WRITE);
+        if is_off || scope::overrides().bypass {
             return State::Uncached;
         }
         match hit::<AsItems, Items<S::Value>>(cache, opening.site, &opening.key) {
             Hit::Value(items) => State::Replaying(items, 0),
             Hit::Refresh(items, ticket) => self.opened(Opened::Refresh(items, ticket)),
+            // What is yielded inside may not be committed: it is passed on and not recorded.
+            Hit::Miss if cache.inner.ambient().is_some() => State::Uncached,
             Hit::Miss => State::Opening(Box::pin(opening.run())),
         }
     }

@@ -149,6 +149,20 @@ impl Call<'_> {
         T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
     {
         let load = pin!(self.alone::<S, R, _, _, _>(Keep::Load, load, settle));
+        self.hard_in_time::<S, R>(limits, errors, load).await
+    }
+
+    /// Waits up to the hard limit for a load that goes when the caller does.
+    pub(super) async fn hard_in_time<S, R>(
+        &self,
+        limits: Limits,
+        errors: Errors<S::Error>,
+        load: Pin<&mut impl Future<Output = R>>,
+    ) -> R
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+    {
         let limits = limits.without(Limit::Soft);
         self.dropped_in_time::<S, R>(limits, errors, None, load)
             .await

@@ -3,9 +3,10 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
+use super::inside::{Adding, sum};
 use crate::cache::{Cache, Outside, When};
 use crate::engine::refused;
-use crate::entry::{Slot, Terms, Value};
+use crate::entry::{Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::middleware::{Action, Intended, Outcome};
@@ -75,6 +76,16 @@ impl<'a> Increment<'a> {
         let Some(mut adding) = inner.begin(intended) else {
             return Err(self.not_written("middleware has left it out"));
         };
+        if let Some(ambient) = inner.ambient_transaction() {
+            let (key, by) = (&self.key, self.by);
+            let adding_inside = Adding { key, by, policy };
+            let sum = match inner.is_off(Operations::WRITE) {
+                true => Err(self.switched_off()),
+                false => self.cache.add_inside(&ambient, adding_inside).await,
+            };
+            adding.end(Outcome::came_of(&sum, |_| true));
+            return sum;
+        }
         let sum = match &inner.outside {
             Some(outside) => self.add_outside(outside, policy).await,
             None => self.add_here(policy),
@@ -117,7 +128,7 @@ impl<'a> Increment<'a> {
         let inner = &self.cache.inner;
         let mut outcome = Err(self.switched_off());
         inner.write(&self.key, When::Always, |found| {
-            outcome = self.sum(found, policy);
+            outcome = sum(&self.key, found, self.by, policy);
             let sum = *outcome.as_ref().ok()?;
             Some(match found {
                 Some(slot) => slot.with_value(Value::new(sum)),
@@ -134,23 +145,6 @@ impl<'a> Increment<'a> {
             })
         });
         outcome
-    }
-
-    fn sum(&self, found: Option<&Slot>, policy: Policy) -> Result<i64> {
-        let before = match found {
-            Some(slot) => slot.value::<i64>().ok_or_else(|| {
-                let message = "the entry is no `i64`: use another key, or delete it";
-                Error::new(ErrorKind::WrongType, "increment", message).at(&self.key)
-            })?,
-            None if policy.ttl.is_none() => {
-                return Err(refused("increment", &self.key, Fault::NoTtl));
-            }
-            None => 0,
-        };
-        before.checked_add(self.by).ok_or_else(|| {
-            let message = format!("{before} + {} is out of the range of an `i64`", self.by);
-            Error::new(ErrorKind::InvalidPolicy, "increment", message).at(&self.key)
-        })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::error::{BoxError, Error, Result};
 use crate::flight::Led;
 use crate::key::Key;
 use crate::middleware::Doing;
+use crate::overlay::Came;
 use crate::policy::{Fault, Policy};
 use crate::runtime::{BoxFuture, block_on};
 use crate::scope;
@@ -125,14 +126,27 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             .map(|(key, buf, reading)| item(key, (buf, reading)));
         let mut missing: Vec<_> = missing.collect();
         let mut claimed = claim(due);
+        let ambient = cache.inner.ambient();
         while !missing.is_empty() || !claimed.is_empty() {
-            let Joining { leads, follows } =
-                batch.join::<_, AsResult, Result<V>>(missing, &mut found);
-            let leads = leads.and(claimed);
             let mut due = Due::none();
-            let (mut leads, _) = batch
-                .look::<_, AsResult, Result<V>>(leads, &mut found, &mut due)
-                .await;
+            let (mut leads, follows) = match &ambient {
+                // What runs inside shares no load with those outside, and reloads nothing behind.
+                Some(ambient) => {
+                    let inside = (ambient, Came::Loaded);
+                    let (leads, _) = batch
+                        .lead_inside::<_, AsResult, Result<V>>(inside, missing, &mut found)
+                        .await;
+                    (leads, Vec::new())
+                }
+                None => {
+                    let Joining { leads, follows } =
+                        batch.join::<_, AsResult, Result<V>>(missing, &mut found);
+                    let (leads, _) = batch
+                        .look::<_, AsResult, Result<V>>(leads.and(claimed), &mut found, &mut due)
+                        .await;
+                    (leads, follows)
+                }
+            };
             claimed = claim(due);
             // Own loads first: a batch that waits holds nothing that another batch could be waiting for.
             if !leads.is_empty() {

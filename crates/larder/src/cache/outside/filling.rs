@@ -1,6 +1,12 @@
 //! Writing to the store: entries as bytes, filled under a lease or written as true.
 
 use super::*;
+use crate::overlay::Kept;
+
+fn cannot_be_bytes(key: &Key) -> Error {
+    let message = "the value cannot be turned into bytes, or its time is over";
+    Error::new(ErrorKind::Encode, "set", message).at(key)
+}
 
 impl Inner {
     /// What memory keeps of an entry that the store held, or was told to hold, when it was `asked`: only since then may others have changed it.
@@ -66,6 +72,15 @@ impl Inner {
         }
     }
 
+    /// Whether a value can be turned into bytes at all; its tags are left out.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub(crate) fn check_encoding(&self, outside: &Outside, key: &Key, kept: &Kept) -> Result<()> {
+        let encoded = self.encode(outside, key, &kept.wire, &kept.slot, &[]);
+        encoded.map(drop).ok_or_else(|| cannot_be_bytes(key))
+    }
+
     /// Fills the store under its lease.
     pub(crate) async fn fill_outside(
         &self,
@@ -76,7 +91,7 @@ impl Inner {
         lease: &StoreLease,
     ) -> Reached {
         let filled = self
-            .fill_outside_many(outside, wire, &[(key, slot, lease)])
+            .fill_outside_many(outside, &[(key, slot, wire, lease)])
             .await;
         filled.first().copied().unwrap_or(Reached::Not)
     }
@@ -85,12 +100,11 @@ impl Inner {
     pub(crate) async fn fill_outside_many(
         &self,
         outside: &Outside,
-        wire: &Wire,
-        fills: &[(&Key, &Slot, &StoreLease)],
+        fills: &[(&Key, &Slot, &Wire, &StoreLease)],
     ) -> Vec<Reached> {
         let mut reached = vec![Reached::Not; fills.len()];
         let mut ready = Vec::with_capacity(fills.len());
-        for (at, (key, slot, lease)) in fills.iter().enumerate() {
+        for (at, (key, slot, wire, lease)) in fills.iter().enumerate() {
             match self.versions_of(outside, slot, lease).await {
                 Ok(Some(versions)) => {
                     if let Some((bytes, life)) = self.encode(outside, key, wire, slot, &versions) {
@@ -208,20 +222,12 @@ impl Inner {
     pub(crate) async fn write_outside(
         &self,
         outside: &Outside,
-        wire: &Wire,
         writes: &[Outbound<'_>],
     ) -> Result<Vec<bool>> {
         let mut ready = Vec::with_capacity(writes.len());
         for write in writes {
-            let encoded = self.encode(outside, write.key, wire, write.slot, write.versions);
-            ready.push(encoded.ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Encode,
-                    "set",
-                    "the value cannot be turned into bytes, or its time is over",
-                )
-                .at(write.key)
-            })?);
+            let encoded = self.encode(outside, write.key, write.wire, write.slot, write.versions);
+            ready.push(encoded.ok_or_else(|| cannot_be_bytes(write.key))?);
         }
         let batch: Vec<Write<'_>> = writes
             .iter()

@@ -13,8 +13,10 @@ use crate::cache::{Cache, Permit};
 use crate::engine::follow::{deadline, within};
 use crate::engine::plan::Errors;
 use crate::engine::{Cacheable, Lead, Plan, Settle, Shape, Site};
+use crate::error::Error;
 use crate::key::KeyBuf;
 use crate::middleware::Doing;
+use crate::overlay::{Ambient, Came};
 use crate::policy::{FOREVER, Policy};
 use crate::runtime::Task;
 use crate::scope;
@@ -236,6 +238,9 @@ where
     /// Joins or leads what is missing, and looks in the store for what it leads.
     async fn look(&mut self) {
         let missing = std::mem::take(&mut self.missing);
+        if let Some(ambient) = self.cache.inner.ambient() {
+            return self.look_inside(&ambient, missing).await;
+        }
         let nothing = self.batch.claim(Vec::new());
         let ready = std::mem::replace(&mut self.ready, nothing);
         let leads = if self.is_anew {
@@ -249,6 +254,24 @@ where
         let leads = leads.and(ready);
         let (found, due) = (&mut self.found, &mut self.due);
         let (leads, error) = self.batch.look::<_, S, R>(leads, found, due).await;
+        self.looked(leads, error);
+    }
+
+    /// The same in a scope that keeps changes to itself.
+    async fn look_inside(&mut self, ambient: &Ambient, missing: Vec<Item<'a, usize>>) {
+        let came = match self.is_anew {
+            true => Came::Refreshed,
+            false => Came::Loaded,
+        };
+        let (batch, found) = (&self.batch, &mut self.found);
+        let (leads, error) = batch
+            .lead_inside::<_, S, R>((ambient, came), missing, found)
+            .await;
+        self.looked(leads, error);
+    }
+
+    /// Leads what is left to be loaded; with `strict`, an error of the store is one of the function.
+    fn looked(&mut self, leads: Leads<'a, usize>, error: Option<Error>) {
         let errors = self.errors.as_ref();
         let strict = errors.and_then(|errors| errors.strict.zip(error));
         match strict {

@@ -43,6 +43,7 @@ impl<'a> Batch<'a> {
                 mut lead,
                 kept,
                 mut loading,
+                inside,
                 ..
             } = leading;
             let value = answer(&id);
@@ -55,7 +56,12 @@ impl<'a> Batch<'a> {
                 continue;
             };
             let made = call.make::<S, R>(&lead, &value, took, |deciding| settle(&id, deciding));
-            answered.filling.push(Filling { call, lead, made });
+            answered.filling.push(Filling {
+                call,
+                lead,
+                made,
+                inside,
+            });
             found.push((id, value));
         }
         answered
@@ -143,6 +149,7 @@ impl<'a> Batch<'a> {
                 kept,
                 why,
                 mut loading,
+                inside,
             } = leading;
             loading.end(Outcome::Failed);
             if cause == Cause::Failure {
@@ -157,7 +164,7 @@ impl<'a> Batch<'a> {
                 found.push((id, value));
                 continue;
             }
-            if kept.is_none() && cause == Cause::Failure {
+            if kept.is_none() && inside.is_none() && cause == Cause::Failure {
                 call.keep_failure::<S, R>(&lead.lease, &error, took, |deciding| {
                     settle(&id, deciding);
                 });

@@ -1,5 +1,6 @@
 //! The store's part of a batch: one look for all keys, one fill for all values.
 
+use super::inside::Turn;
 use super::{Batch, Due, Item, Leading, Leads, Why};
 use crate::cache::{Looking, Outside, Reached};
 use crate::engine::lead::{Asked, Call, Lead, Made};
@@ -17,6 +18,7 @@ pub(crate) struct Filling<'a> {
     pub(super) call: Call<'a>,
     pub(super) lead: Lead,
     pub(super) made: Made<'a>,
+    pub(super) inside: Option<Turn>,
 }
 
 impl<'a> Batch<'a> {
@@ -137,6 +139,7 @@ impl<'a> Batch<'a> {
 
     /// Keeps what was made, all in one round trip, and tells those who wait.
     pub(crate) async fn fill(&self, filling: Vec<Filling<'a>>) {
+        let filling = self.keep_inside(filling);
         let asked = Asked::now(self.inner);
         let reached = self.fill_outside(&filling).await;
         for (filling, reached) in filling.into_iter().zip(reached) {
@@ -144,6 +147,7 @@ impl<'a> Batch<'a> {
                 call,
                 mut lead,
                 mut made,
+                ..
             } = filling;
             if made.is_settled_by(reached) {
                 lead.asked = asked;
@@ -165,14 +169,19 @@ impl<'a> Batch<'a> {
             return reached;
         };
         let (mut places, mut fills) = (Vec::new(), Vec::new());
-        for (at, Filling { call, lead, made }) in filling.iter().enumerate() {
+        for (
+            at,
+            Filling {
+                call, lead, made, ..
+            },
+        ) in filling.iter().enumerate()
+        {
             if let (Some(slot), Some(lease)) = (&made.slot, &lead.store) {
                 places.push(at);
-                fills.push((&call.key, slot, lease));
+                fills.push((&call.key, slot, &call.plan.wire, lease));
             }
         }
-        let wire = &first.call.plan.wire;
-        let outcomes = self.inner.fill_outside_many(outside, wire, &fills).await;
+        let outcomes = self.inner.fill_outside_many(outside, &fills).await;
         for (at, outcome) in places.into_iter().zip(outcomes) {
             reached[at] = outcome;
         }

@@ -1,0 +1,8 @@
+//! A transaction is around a function.
+
+use larder::transactional;
+
+#[transactional]
+struct Booking;
+
+fn main() {}
