@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use crate::cache::Cache;
 use crate::error::Result;
@@ -194,7 +194,7 @@ impl Drop for Due {
         let mut rest: BoxFuture<'static, ()> = Box::pin(rest);
         // Memory forgets at once; only what waits for a store goes behind.
         let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Pending = pin!(&mut rest).poll(&mut context) {
+        if pin!(&mut rest).poll(&mut context).is_pending() {
             runtime.spawn(Task::Chore(rest));
         }
     }

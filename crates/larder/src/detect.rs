@@ -107,6 +107,15 @@ impl Deref for Detected {
     }
 }
 
+impl<'a> IntoIterator for &'a Detected {
+    type Item = &'a Read;
+    type IntoIter = std::slice::Iter<'a, Read>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.reads.iter()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Recorder(Mutex<Detected>);
 

@@ -450,7 +450,7 @@ impl Cache {
     async fn touch_now(&self, key: &Key, ttl: u64) -> Result<bool> {
         let inner = &self.inner;
         if let Some(ambient) = inner.ambient_transaction() {
-            return self.touch_inside(&ambient, &key, ttl).await;
+            return self.touch_inside(&ambient, key, ttl).await;
         }
         let touch_here = || {
             let now = inner.clock.now();

@@ -178,6 +178,10 @@ fn a_value_of_a_store_tells_the_name_of_the_store() {
     world.advance(secs(10));
     let told = ask(&second);
     assert_eq!((told.source, told.age), (Source::Fresh, Some(secs(10))));
-    assert!(told.tier.is_some_and(|tier| &*tier != "memory"));
+    assert_eq!(
+        told.tier.as_deref(),
+        Some(larder::store::Store::name(&place))
+    );
+    assert_eq!(second.stats().store_hits, 1);
     assert_eq!(told.remaining, Some(Remaining::For(secs(3_650))));
 }

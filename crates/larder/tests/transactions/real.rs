@@ -210,7 +210,9 @@ fn a_commit_applies_all_of_it_and_a_rollback_nothing() {
         assert_eq!(third.number("k:999"), Some(999));
         assert_eq!(fresh.blocking().get::<i64>("n").unwrap(), Some(5));
         assert!(!fresh.blocking().is_locked("@transaction:k:0").unwrap());
-        [&one, &two, &fresh].map(|cache| cache.blocking().close());
+        [&one, &two, &fresh]
+            .iter()
+            .for_each(|cache| cache.blocking().close());
     }
 }
 
@@ -229,6 +231,8 @@ fn deferred_invalidations_reach_other_processes_with_their_commit() {
         assert!(two.blocking().exists("k").unwrap());
         pending.commit().wait().unwrap();
         assert!(!two.blocking().exists("k").unwrap());
-        [&one, &two].map(|cache| cache.blocking().close());
+        [&one, &two]
+            .iter()
+            .for_each(|cache| cache.blocking().close());
     }
 }
