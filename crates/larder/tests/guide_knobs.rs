@@ -96,3 +96,66 @@ fn the_defaults_that_the_guide_names_are_those_of_the_code() {
     }
     assert_eq!(seen, 3);
 }
+
+/// The attributes whose knobs the library evaluates: their file, their page of the guide, and knobs that the macro reads for them.
+const OTHERS: &[(&str, &str, &[&str])] = &[
+    ("guard/rate_limit.rs", "rate-limits.md", &["key", "cache"]),
+    ("guard/slow_call.rs", "slow-calls.md", &["key", "cache"]),
+    ("guard/locked.rs", "locks.md", &["key", "cache"]),
+    (
+        "guard/circuit_breaker.rs",
+        "circuit-breaker.md",
+        &["key", "cache", "exceptions"],
+    ),
+    (
+        "guard/bloom/knobs.rs",
+        "bloom.md",
+        &["key", "cache", "skip", "filter", "version"],
+    ),
+    ("transaction/attribute.rs", "transactions.md", &["cache"]),
+    (
+        "background/beat.rs",
+        "background.md",
+        &["every", "on_demand", "run_now", "jitter", "on_error"],
+    ),
+    (
+        "engine/batch/asking.rs",
+        "batches.md",
+        &["each", "ids", "chunk", "absent"],
+    ),
+    (
+        "engine/recording.rs",
+        "streams.md",
+        &["max_items", "max_bytes", "bytes"],
+    ),
+];
+
+/// Names in code spans: `ttl`, also at the beginning of `ttl = "10s"`.
+fn named(page: &str) -> BTreeSet<String> {
+    let outside = page.split("```").step_by(2);
+    let spans = outside.flat_map(|text| text.split('`').skip(1).step_by(2));
+    let names = spans.map(|span| {
+        let end = span.find(|c: char| !c.is_alphanumeric() && c != '_');
+        span[..end.unwrap_or(span.len())].to_owned()
+    });
+    names.collect()
+}
+
+#[test]
+fn every_knob_of_the_other_attributes_stands_on_its_page() {
+    for (file, page, more) in OTHERS {
+        let code = read(&format!("crates/larder/src/{file}"));
+        let knobs = code.lines().filter_map(|line| {
+            let name = line.trim().strip_prefix("pub const fn ")?;
+            let name = name
+                .contains("value: Lit")
+                .then(|| name.split_once('('))??
+                .0;
+            Some(name.trim_start_matches("r#"))
+        });
+        let named = named(&read(&format!("docs/{page}")));
+        for knob in knobs.chain(more.iter().copied()) {
+            assert!(named.contains(knob), "docs/{page} says nothing of `{knob}`");
+        }
+    }
+}

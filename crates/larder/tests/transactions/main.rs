@@ -19,6 +19,7 @@ mod locked;
 mod model;
 mod nested;
 mod real;
+mod shapes;
 mod stores;
 mod visible;
 
