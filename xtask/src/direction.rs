@@ -27,7 +27,9 @@ const LAYERS: &[&[&str]] = &[
 const ADAPTERS: &[&str] = &["store", "codec", "guard", "observe"];
 
 /// What lies among the adapters and is none: parts that several of them are made of.
-const PARTS: &[&str] = &["head", "late", "local", "owed", "token", "wait"];
+const PARTS: &[&str] = &[
+    "head", "late", "local", "owed", "states", "tally", "token", "wait",
+];
 
 /// Reads all sources and names every line that points the wrong way.
 pub(crate) fn check(sources: &Path) -> Result<(), String> {
@@ -133,6 +135,12 @@ fn cannot_read(path: &Path, error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_library_depends_downwards_only() {
+        let sources = crate::step::root().join("crates/larder/src");
+        assert_eq!(check(&sources), Ok(()));
+    }
 
     #[test]
     fn a_lower_module_must_not_name_a_higher_one() {

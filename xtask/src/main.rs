@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod bench;
+mod book;
 mod check;
 mod counts;
 mod direction;
@@ -17,7 +18,8 @@ cargo xtask check [STEP]         format, lints, documentation, features, directi
 cargo xtask check --list         the steps and their commands
 cargo xtask bench [OPTIONS]      Larder beside its peers in one run: --json FILE, --quick, --help for the rest
 cargo xtask bench stores [OPTIONS]   stores beside their bare clients in one run: --json FILE, --quick
-cargo xtask bench outage         what calls cost while a server is stopped or killed";
+cargo xtask bench outage         what calls cost while a server is stopped or killed
+cargo xtask book                 the guide as a book, if mdBook is there";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("check") => check::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("book") => book::run(&rest),
         Some(other) => Err(format!("there is no command `{other}`\n\n{USAGE}")),
         None => Err(USAGE.to_owned()),
     };

@@ -42,13 +42,13 @@ mod refused;
 mod slow_call;
 mod states;
 
+pub use bloom::Bloom;
 #[doc(hidden)]
 pub use bloom::{
     AnswerByRefusal, AnswerWithoutRefusal, Answers, AnswersOf, BloomKnobs, SaysNo, SaysYes,
     answers_of_value, carries, says_no, says_yes,
 };
-pub use bloom::{AsyncBloom, Bloom, BloomCall, SyncBloom};
-pub(crate) use bloom::{Mode, Said, is_misuse};
+pub(crate) use bloom::{Filter, Mode, Said, is_misuse};
 pub(crate) use circuit_breaker::Circuit;
 pub use circuit_breaker::{CircuitBreaker, CircuitBreakerKnobs, CircuitState};
 pub(crate) use here::Here;

@@ -168,8 +168,8 @@ pub use larder_macros::slow_call;
 #[doc = include_str!("docs/transactional.md")]
 pub use larder_macros::transactional;
 pub use ops::{
-    AcquireLock, GetOrLoad, GetOrLoadMany, Guarded, Increment, Loading, Local, Lock, Remaining,
-    RenewLock, Set, SetMany, Warm, Warming,
+    AcquireLock, AsyncBloom, BloomCall, GetOrLoad, GetOrLoadMany, Guarded, Increment, Loading,
+    Local, Lock, Remaining, RenewLock, Set, SetMany, SyncBloom, Warm, Warming,
 };
 pub use policy::{
     Deadlines, EarlyPoint, Fault, IntoEarly, IntoHits, IntoShare, IntoSpan, Policy, Span, Strategy,

@@ -23,6 +23,7 @@ use crate::stats::Counter;
 use crate::store::Ask;
 use crate::switch::Operations;
 
+mod bloom;
 mod guard;
 mod increment;
 mod inside;
@@ -33,6 +34,7 @@ mod lock;
 mod set;
 mod warm;
 
+pub use bloom::{AsyncBloom, BloomCall, SyncBloom};
 pub use guard::Guarded;
 pub use increment::Increment;
 pub use load::{GetOrLoad, Loading};

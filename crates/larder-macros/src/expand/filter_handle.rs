@@ -277,11 +277,11 @@ impl Filler<'_> {
             #lints
             #[doc = #doc]
             #[must_use]
-            #visibility fn #name<#parameters>(#receiver) -> #library::guard::#kind<#lifetime, #types>
+            #visibility fn #name<#parameters>(#receiver) -> #library::#kind<#lifetime, #types>
             #clause
             {
                 #bind_cache
-                #library::guard::#kind::new(#cache, Self::#hidden(), #filter, #key)
+                #library::#kind::new(#cache, Self::#hidden(), #filter, #key)
             }
         }
     }

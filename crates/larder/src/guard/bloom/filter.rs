@@ -122,7 +122,7 @@ impl<'a> Filter<'a> {
     }
 
     /// Adds keys, of a pair to those that are there; whether that has changed it.
-    pub(super) async fn add(&self, keys: &[KeyBuf]) -> Result<bool> {
+    pub(crate) async fn add(&self, keys: &[KeyBuf]) -> Result<bool> {
         let mut has_changed = false;
         for keys in keys.chunks(BATCH) {
             let of = |key: &KeyBuf| self.size.positions(HEADER, key.as_str());
@@ -148,11 +148,11 @@ impl<'a> Filter<'a> {
         self.set(&positions).await.map(drop)
     }
 
-    pub(super) async fn ready(&self) -> Result<()> {
+    pub(crate) async fn ready(&self) -> Result<()> {
         self.set(&[READY]).await.map(drop)
     }
 
-    pub(super) async fn reset(&self) -> Result<bool> {
+    pub(crate) async fn reset(&self) -> Result<bool> {
         let was_there = self.bits.clear(&self.row).await?;
         let heard = self.heard();
         heard.is_full.store(false, Ordering::Relaxed);

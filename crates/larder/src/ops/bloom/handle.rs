@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::Bloom;
 use crate::cache::Cache;
 use crate::error::Result;
+use crate::guard::Bloom;
 use crate::key::KeyBuf;
 
 type KeyAsync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + Send + Sync + 'h>;
