@@ -4,10 +4,16 @@
 
 #![cfg(feature = "macros")]
 
+// Apart from each other: cases that must compile are built, and one of them would have all others built too instead of checked.
+
+#[test]
+fn what_is_right_compiles() {
+    trybuild::TestCases::new().pass("tests/ui/pass/*.rs");
+}
+
 #[test]
 fn each_mistake_is_answered_at_its_token_with_the_mend() {
     let cases = trybuild::TestCases::new();
-    cases.pass("tests/ui/pass/*.rs");
     cases.compile_fail("tests/ui/fail/*.rs");
     if cfg!(not(feature = "jwt")) {
         cases.compile_fail("tests/ui/fail_without_jwt/*.rs");
