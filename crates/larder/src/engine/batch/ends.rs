@@ -6,10 +6,12 @@ use crate::detect::Source;
 use crate::engine::failure::Cause;
 use crate::engine::timed::Limit;
 use crate::engine::{Cacheable, Settle, Shape, Share};
+use crate::event::Event;
 use crate::flight::Landing;
 use crate::guard::Refused;
 use crate::key::Key;
 use crate::middleware::Outcome;
+use crate::selector::Selector;
 
 /// What an answer came to.
 pub(crate) struct Answered<'a> {
@@ -90,11 +92,18 @@ impl<'a> Batch<'a> {
         self.fail_by::<T, S, R>(leads, late, None, |_, _| {}, found)
     }
 
-    /// Forgets what the source no longer has.
+    /// Forgets what the source no longer has. What another is loading meanwhile is left to that load: it asked later.
     pub(crate) async fn forget_gone(&self, gone: Vec<Key>) {
         for key in gone {
+            if self.inner.leases.is_loading(&key) {
+                continue;
+            }
             // A store that fails is told by an event; nothing is lost but that the old value is served until its time.
             drop(self.inner.remove_through(&key).await);
+            let selector = Selector::Keys(vec![key]);
+            self.inner.tell(|| Event::Invalidated {
+                selector: &selector,
+            });
         }
     }
 
