@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::direction;
 use crate::step::{Step, announce, cargo, choose, root, step};
+use crate::words;
 
 fn steps() -> Result<Vec<Step>, String> {
     let mut steps = vec![
@@ -17,6 +18,10 @@ fn steps() -> Result<Vec<Step>, String> {
             "doc --workspace --no-deps --all-features --locked",
         )
         .env("RUSTDOCFLAGS", "-D warnings"),
+        step(
+            "links and tables of the guide",
+            "test --package larder --all-features --locked --test guide --test guide_knobs",
+        ),
     ];
     for feature in features()? {
         steps.push(step(
@@ -52,6 +57,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if whole {
         direction::check(&root().join("crates/larder/src"))?;
         println!("\nevery module depends downwards only");
+        words::check()?;
+        println!("one word for one idea in pages and documentation");
     }
     for time in times {
         println!("{time}");
@@ -63,7 +70,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 }
 
 /// The names in the `[features]` table of the library, so that a new one is built alone from its first day.
-fn features() -> Result<Vec<String>, String> {
+pub(crate) fn features() -> Result<Vec<String>, String> {
     let path = root().join("crates/larder/Cargo.toml");
     let text = std::fs::read_to_string(&path)
         .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
@@ -85,6 +92,22 @@ fn feature_names(manifest: &str) -> Vec<String> {
 
 /// Prints how many crates someone gets who writes `larder = "…"` and nothing else.
 fn print_dependencies() -> Result<(), String> {
+    let crates = crates_of(&[])?;
+    let names: Vec<&str> = crates.iter().map(String::as_str).collect();
+    println!(
+        "\ndefault dependencies of larder: {} crates ({})",
+        names.len(),
+        names.join(", ")
+    );
+    Ok(())
+}
+
+/// How many crates someone gets with such a choice of features.
+pub(crate) fn crate_count(choice: &[&str]) -> Result<usize, String> {
+    crates_of(choice).map(|crates| crates.len())
+}
+
+fn crates_of(choice: &[&str]) -> Result<BTreeSet<String>, String> {
     let output = cargo()
         .args([
             "tree",
@@ -96,21 +119,14 @@ fn print_dependencies() -> Result<(), String> {
             "none",
             "--locked",
         ])
+        .args(choice)
         .current_dir(root())
         .output()
         .map_err(|error| format!("cargo cannot be run: {error}"))?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let crates = crate_names(&text);
-    let names: Vec<&str> = crates.iter().map(String::as_str).collect();
-    println!(
-        "\ndefault dependencies of larder: {} crates ({})",
-        names.len(),
-        names.join(", ")
-    );
-    Ok(())
+    Ok(crate_names(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// Names and versions, each once, without the library itself.
