@@ -8,7 +8,10 @@
 
 #[test]
 fn what_is_right_compiles() {
-    trybuild::TestCases::new().pass("tests/ui/pass/*.rs");
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/ui/pass/*.rs");
+    // What a method's constants say is known only when it is built.
+    cases.compile_fail("tests/ui/fail_when_built/*.rs");
 }
 
 #[test]
