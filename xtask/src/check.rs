@@ -23,6 +23,10 @@ fn steps() -> Result<Vec<Step>, String> {
             "test --package larder --all-features --locked --test guide --test guide_knobs",
         ),
     ];
+    steps.push(step(
+        "no feature",
+        "clippy --package larder --no-default-features --locked -- -D warnings",
+    ));
     for feature in features()? {
         steps.push(step(
             &format!("feature {feature}"),

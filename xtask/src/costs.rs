@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::check::{crate_count, features};
 use crate::step::{cargo, root};
 
-/// A row for the default, one for the bare library and one for each feature alone: crates, and the time of a first release build of them all.
+/// A row for the default, one for the bare library and one for each feature alone: crates, and the time of a first build of them all in the dev profile.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     if !arguments.is_empty() {
         return Err("`cargo xtask costs` takes nothing".to_owned());
@@ -33,7 +33,7 @@ fn row(name: &str, choice: &[&str], target: &Path) -> Result<(), String> {
     let crates = crate_count(choice)?;
     let (began, spent) = (Instant::now(), processor_time()?);
     let output = cargo()
-        .args(["build", "--package", "larder", "--release", "--locked"])
+        .args(["build", "--package", "larder", "--locked"])
         .args(choice)
         .env("CARGO_TARGET_DIR", target)
         .current_dir(root())

@@ -165,6 +165,7 @@ pub use larder_macros::rate_limit;
 #[cfg(feature = "macros")]
 #[doc = include_str!("docs/slow_call.md")]
 pub use larder_macros::slow_call;
+#[cfg(feature = "macros")]
 #[doc = include_str!("docs/transactional.md")]
 pub use larder_macros::transactional;
 pub use ops::{
@@ -309,6 +310,9 @@ mod guide {
 
     #[doc = include_str!("../../../docs/from-hitbox.md")]
     struct FromHitbox;
+
+    #[doc = include_str!("../../../docs/service.md")]
+    struct Service;
 
     #[doc = include_str!("../../../docs/background.md")]
     struct Background;
