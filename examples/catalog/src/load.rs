@@ -1,7 +1,5 @@
 //! A load generator: how much is served, and how fast, with a cache and without.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::database::{CATEGORIES, PRODUCTS};
@@ -30,12 +28,11 @@ pub async fn run(base: &str, clients: u64, time: Duration) -> Result<Report, Str
         .build()
         .map_err(|error| error.to_string())?;
     let until = Instant::now() + time;
-    let seeds = Arc::new(AtomicU64::new(1));
     let began = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..clients {
+    for number in 1..=clients {
         let (client, base) = (client.clone(), base.to_owned());
-        let mut random = Random::new(seeds.fetch_add(1, Ordering::Relaxed));
+        let mut random = Random::new(number);
         tasks.spawn(async move {
             let mut took = Vec::new();
             while Instant::now() < until {
