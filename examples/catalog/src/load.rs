@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use axum::http::Method;
+
+use crate::client::Client;
 use crate::database::{CATEGORIES, PRODUCTS};
 
 /// What a run came to.
@@ -23,10 +26,7 @@ pub struct Report {
 ///
 /// When a request fails or is answered with an error.
 pub async fn run(base: &str, clients: u64, time: Duration) -> Result<Report, String> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(10))
-        .build()
-        .map_err(|error| error.to_string())?;
+    let client = Client::default();
     let until = Instant::now() + time;
     let began = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
@@ -59,12 +59,12 @@ pub async fn run(base: &str, clients: u64, time: Duration) -> Result<Report, Str
     })
 }
 
-async fn ask(client: &reqwest::Client, url: &str) -> Result<(), String> {
-    let failed = |error: reqwest::Error| format!("GET {url}: {error}");
-    let response = client.get(url).send().await.map_err(failed)?;
-    let response = response.error_for_status().map_err(failed)?;
-    response.bytes().await.map_err(failed)?;
-    Ok(())
+async fn ask(client: &Client, url: &str) -> Result<(), String> {
+    let answer = client.ask(Method::GET, url, String::new()).await?;
+    match answer.status() {
+        status if status.is_success() => Ok(()),
+        status => Err(format!("GET {url}: {status}")),
+    }
 }
 
 /// xorshift64*: the same requests in each run.

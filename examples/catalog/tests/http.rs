@@ -3,26 +3,30 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use axum::http::{Method, StatusCode};
+use larder_catalog::client::Client;
 use larder_catalog::http::FROM;
-use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 #[allow(dead_code, reason = "not all servers are needed here")]
 #[path = "../../stores/src/servers.rs"]
 mod servers;
 
-/// A running service; ends with the test.
-struct Service {
-    process: Child,
-    base: String,
-    client: reqwest::Client,
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
+/// A running service.
+struct Service {
+    _process: Process,
+    base: String,
+    client: Client,
 }
 
 /// What was answered: status, where it came from, and what.
@@ -40,44 +44,36 @@ impl Service {
         if let Some(url) = url {
             command.env("LARDER_URL", url);
         }
-        let mut process = command.spawn().unwrap();
+        let mut process = Process(command.spawn().unwrap());
         let mut line = String::new();
-        let stdout = process.stdout.take().unwrap();
+        let stdout = process.0.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let base = line
             .trim()
             .strip_prefix("listening on ")
             .unwrap()
             .to_owned();
-        let client = reqwest::Client::builder()
-            .timeout(std::time::Duration::from_secs(30))
-            .build()
-            .unwrap();
         Self {
-            process,
+            _process: process,
             base,
-            client,
+            client: Client::default(),
         }
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await.unwrap();
-        let status = response.status();
-        let from = response.headers().get(FROM);
+        let url = format!("{}{path}", self.base);
+        let body = body.map_or_else(String::new, |body| body.to_string());
+        let answer = self.client.ask(method, &url, body).await.unwrap();
+        let from = answer.headers().get(FROM);
         let from = from.map_or("", |from| from.to_str().unwrap());
         // How old it is depends on how fast the test runs.
         let from = from.split_once("; age=").map_or(from, |(from, age)| {
             age.parse::<u64>().unwrap();
             from
         });
-        let from = from.to_owned();
-        let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        (status, from, body)
+        let text = std::str::from_utf8(answer.body()).unwrap();
+        let body = serde_json::from_str(text).unwrap_or_else(|_| text.into());
+        (answer.status(), from.to_owned(), body)
     }
 
     async fn get(&self, path: &str) -> Answer {
