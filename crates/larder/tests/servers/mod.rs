@@ -130,8 +130,12 @@ impl Server {
     }
 
     /// Stops it in its tracks: connections stay open and nothing answers (SIGSTOP).
+    ///
+    /// A thread stops when it is next run, on a busy machine later than the signal: waits for all of them.
     pub(crate) fn stop(&self) {
         self.signal("STOP");
+        let id = self.id();
+        eventually("the server stops", || has_stopped(id));
     }
 
     /// Lets it go on (SIGCONT).
@@ -165,11 +169,15 @@ impl Server {
     }
 
     fn signal(&self, name: &str) {
-        let running = self
-            .running
-            .as_ref()
-            .expect("a server that runs can be signalled");
-        shell(&format!("kill -{name} {}", running.server.id()));
+        shell(&format!("kill -{name} {}", self.id()));
+    }
+
+    fn id(&self) -> u32 {
+        let running = self.running.as_ref();
+        running
+            .expect("a server that runs can be signalled")
+            .server
+            .id()
     }
 
     fn run(&mut self) -> Result<(), ()> {
@@ -282,6 +290,21 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Whether no thread of this process runs any more, as Linux tells it; elsewhere as `ps` does, for the process as a whole.
+fn has_stopped(id: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else {
+        let mut ps = Command::new("ps");
+        let told = ps.args(["-o", "state=", "-p", &id.to_string()]).output();
+        return told.expect("`ps` runs").stdout.first() == Some(&b'T');
+    };
+    threads.flatten().all(|thread| {
+        let told = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // `1234 (any name) T …`; a thread that has ended says nothing.
+        let state = told.rsplit_once(") ").map_or("T", |(_, rest)| rest);
+        state.starts_with(['T', 'Z', 'X'])
+    })
 }
 
 /// A path as text.
