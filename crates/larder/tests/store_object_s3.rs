@@ -79,6 +79,12 @@ async fn faults_are_errors_and_pass() {
 }
 
 #[tokio::test]
+async fn others_delay_and_do_not_fail() {
+    let (server, bed) = bed();
+    requests::others_delay_and_do_not_fail(&bed, &server.front).await;
+}
+
+#[tokio::test]
 async fn nothing_is_done_twice() {
     let (server, bed) = bed();
     requests::nothing_is_done_twice(&bed, &server.front).await;

@@ -82,6 +82,7 @@ use crate::store::{
     Read, Removal, Scan, Store, StoreFuture, TagVersions, Touch, Windows, Write,
 };
 
+mod contest;
 mod core;
 mod counters;
 mod fallback;

@@ -15,7 +15,8 @@ const LARGEST: usize = 1_000_000;
 
 impl Subject for Bed {
     fn open<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, larder::Result<Arc<dyn Store>>> {
-        let store = self.within(prefix, &format!("&max={LARGEST}"));
+        // What is shown here is not how long a busy machine takes.
+        let store = self.within(prefix, &format!("&max={LARGEST}&timeout=1m"));
         Box::pin(async move { store })
     }
 

@@ -184,6 +184,29 @@ pub(crate) async fn nothing_is_done_twice(bed: &Bed, front: &Front) {
     assert_eq!(bytes(&*store, "k").await, Some(b"2".to_vec()));
 }
 
+/// A round that is lost to others says nothing of the server: it is tried again for as long as a request may take.
+pub(crate) async fn others_delay_and_do_not_fail(bed: &Bed, front: &Front) {
+    let store = bed.open_with("&conditional=1");
+    let counters = store.counters().unwrap();
+    assert_eq!(counters.add("n", 1, HOUR).await.unwrap(), 1);
+    // Each round is a GET and a PUT.
+    front.fail(Fault::Conditions(412), 2 * 20);
+    front.asked();
+    assert_eq!(counters.add("n", 2, HOUR).await.unwrap(), 3);
+    assert_eq!(asked(front), [["GET"; 21], ["PUT"; 21]].concat().join(" "));
+
+    let store = bed.open_with("&conditional=1&timeout=300ms");
+    front.fail(Fault::Conditions(412), u32::MAX);
+    let started = Instant::now();
+    let refused = store.counters().unwrap().add("n", 4, HOUR).await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("again and again"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(2));
+    front.heal();
+    assert_eq!(bytes(&*store, "n").await, Some(b"3".to_vec()));
+}
+
 /// Nobody listens any more: an error at once.
 pub(crate) async fn a_server_that_is_gone_is_unavailable(store: &dyn Store) {
     let started = Instant::now();

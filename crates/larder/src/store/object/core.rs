@@ -16,9 +16,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::MAGIC;
 use crate::store::{Condition, LeaseLevel, Life, Removal, Write};
 
-/// How often something is tried that others may spoil.
-pub(super) const ROUNDS: u32 = 6;
-
 /// Whether the server honours conditional writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Conditional {
@@ -39,6 +36,8 @@ pub(super) struct Core {
     pub(super) conditional: Conditional,
     pub(super) tried: OnceCell<bool>,
     pub(super) fallback: Fallback,
+    /// How long an operation tries to win against others.
+    pub(super) patience: Duration,
 }
 
 /// An object in the place of an entry.
@@ -201,7 +200,8 @@ impl Core {
 
     async fn write_absent(&self, path: &Path, object: Object) -> Result<bool> {
         let mut mode = Mode::Create;
-        for round in 0..ROUNDS {
+        let mut contest = self.contest("write");
+        loop {
             let (put, _) = self.wire.put("write", path, object.clone(), mode).await?;
             if put == Put::Done {
                 return Ok(true);
@@ -211,13 +211,13 @@ impl Core {
                 Some(Standing { alive: Some(_), .. }) => return Ok(false),
                 Some(standing) => Mode::Update(standing.version),
             };
-            pause(round).await;
+            contest.lost().await?;
         }
-        Err(self.crowded("write"))
     }
 
     async fn write_present(&self, path: &Path, object: Object) -> Result<bool> {
-        for round in 0..ROUNDS {
+        let mut contest = self.contest("write");
+        loop {
             let standing = self.standing("write", path).await?;
             let Some(standing) = standing.filter(|standing| standing.alive.is_some()) else {
                 return Ok(false);
@@ -227,9 +227,8 @@ impl Core {
             if put == Put::Done {
                 return Ok(true);
             }
-            pause(round).await;
+            contest.lost().await?;
         }
-        Err(self.crowded("write"))
     }
 
     /// Writes to a server without conditional writes: conditions and leases hold in this process.
@@ -310,20 +309,8 @@ impl Core {
         self.wire.closed.store(true, Ordering::Release);
         self.wire.connector.close();
     }
-
-    /// Others were faster each time.
-    pub(super) fn crowded(&self, operation: &'static str) -> Error {
-        let why = "others changed the same object again and again";
-        Error::unavailable(operation, self.wire.name, why)
-    }
 }
 
 pub(super) fn now() -> u64 {
     millis(SystemTime::now())
-}
-
-/// Waits a little longer each time, and never as long as another does.
-pub(super) async fn pause(round: u32) {
-    let most = 5u64 << round.min(5);
-    tokio::time::sleep(Duration::from_millis(random() % most + 1)).await;
 }

@@ -1,14 +1,11 @@
 //! Counters: an entry of decimal text, changed by comparing its version.
 
-use super::core::{Core, now, pause};
+use super::core::{Core, now};
 use super::frame::{self, Kind};
 use super::names::Space;
 use super::wire::{Mode, Part, Put};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Life;
-
-/// More than [`ROUNDS`](super::core::ROUNDS): who counts gives nothing back on the way.
-const TRIES: u32 = 16;
 
 impl Core {
     pub(super) async fn add(&self, key: &str, by: i64, life: Life) -> Result<i64> {
@@ -17,9 +14,10 @@ impl Core {
             return Err(Error::unsupported("add", self.wire.name, why));
         }
         let path = self.names.path(Space::Entries, key);
-        // Those of this process need not spoil each other's tries.
+        // Those of this process need not spoil each other's rounds.
         let _alone = self.fallback.alone(key).await;
-        for round in 0..TRIES {
+        let mut contest = self.contest("add");
+        loop {
             let got = self.wire.get("add", &path, Part::All).await?;
             let mode = got
                 .as_ref()
@@ -39,9 +37,8 @@ impl Core {
             if put == Put::Done {
                 return Ok(sum);
             }
-            pause(round).await;
+            contest.lost().await?;
         }
-        Err(self.crowded("add"))
     }
 }
 

@@ -24,6 +24,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// Beyond the first.
 const RETRIES: u32 = 2;
 const BACKOFF: Duration = Duration::from_millis(50);
+/// Servers close connections that were idle for 5 (Azurite) to 60 seconds or more. A conditional request that meets the close fails, because nobody knows whether it was
+/// done; a busy machine may take a second from choosing a connection to writing on it.
+const IDLE: Duration = Duration::from_secs(3);
 /// What stands around an entry in an answer, and how long a page of a listing may be.
 const SLACK: u64 = 8 << 20;
 
@@ -98,8 +101,7 @@ impl Connector {
             .connect_timeout(limits.connect)
             .timeout(limits.request)
             .pool_max_idle_per_host(limits.in_flight)
-            // Servers close idle connections after 5 (Azurite) to 60 seconds or more.
-            .pool_idle_timeout(Duration::from_secs(4))
+            .pool_idle_timeout(IDLE)
             .build()
             .map_err(|error| config(&error))?;
         Ok(Self {

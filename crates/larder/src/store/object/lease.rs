@@ -6,7 +6,8 @@ use hmac_sha256::Hash;
 use object_store::UpdateVersion;
 use object_store::path::Path;
 
-use super::core::{Core, ROUNDS, now, pause};
+use super::contest::{ROUNDS, pause};
+use super::core::{Core, now};
 use super::frame::{self, Kind, Object};
 use super::names::Space;
 use super::tags::Record;
@@ -206,7 +207,7 @@ impl Core {
                 return Ok(false);
             }
             version = got.version;
-            pause(round).await;
+            pause(5 << round).await;
         }
         Ok(false)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use object_store::UpdateVersion;
 
-use super::core::{Core, ROUNDS, now, pause};
+use super::core::{Core, now};
 use super::frame::{self, FOREVER, Kind, Object};
 use super::names::Space;
 use super::wire::{Mode, Part, Put};
@@ -72,7 +72,8 @@ impl Core {
     }
 
     pub(super) async fn acquire(&self, name: &str, owner: &str, ttl: Duration) -> Result<Acquired> {
-        for round in 0..ROUNDS {
+        let mut contest = self.contest("acquire");
+        loop {
             let lock = self.lock("acquire", name).await?;
             let held = lock.as_ref().filter(|lock| lock.owner != owner);
             if let Some(left) = held.and_then(|lock| lock.left) {
@@ -90,9 +91,8 @@ impl Core {
             {
                 return Ok(Acquired::Held { fence });
             }
-            pause(round).await;
+            contest.lost().await?;
         }
-        Err(self.crowded("acquire"))
     }
 
     pub(super) async fn renew(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool> {
@@ -115,7 +115,8 @@ impl Core {
         owner: &str,
         ttl: Duration,
     ) -> Result<bool> {
-        for round in 0..ROUNDS {
+        let mut contest = self.contest(operation);
+        loop {
             let lock = self.lock(operation, name).await?;
             let own = lock.filter(|lock| lock.left.is_some() && lock.owner == owner);
             let Some(lock) = own else {
@@ -125,9 +126,8 @@ impl Core {
             if self.put_lock(operation, name, state, Some(lock)).await? {
                 return Ok(true);
             }
-            pause(round).await;
+            contest.lost().await?;
         }
-        Err(self.crowded(operation))
     }
 }
 

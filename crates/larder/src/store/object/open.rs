@@ -93,6 +93,7 @@ pub(super) fn core(address: &mut Address, space: &str) -> Result<(Core, Option<D
         conditional,
         tried: OnceCell::new(),
         fallback: Fallback::new(),
+        patience: limits.request,
     };
     Ok((core, sweep))
 }

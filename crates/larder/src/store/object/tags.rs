@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use object_store::UpdateVersion;
 
-use super::core::{Core, ROUNDS, now, pause};
+use super::core::{Core, now};
 use super::frame::{self, FOREVER, Kind, Object};
 use super::names::Space;
 use super::random;
@@ -51,7 +51,8 @@ impl Core {
         until: u64,
     ) -> Result<Record> {
         let path = self.names.path(Space::Tags, tag);
-        for round in 0..ROUNDS {
+        let mut contest = self.contest(operation);
+        loop {
             let standing = record.as_ref().filter(|record| record.version != 0);
             if let Some(standing) = standing.filter(|standing| standing.until >= until) {
                 return Ok(standing.clone());
@@ -68,10 +69,9 @@ impl Core {
             if let (Put::Done, Some(at)) = (put, at) {
                 return Ok(Record { version, until, at });
             }
-            pause(round).await;
+            contest.lost().await?;
             record = self.tag(operation, tag).await?;
         }
-        Err(self.crowded(operation))
     }
 
     pub(super) async fn epoch(&self, operation: &'static str) -> Result<u64> {
