@@ -22,7 +22,7 @@
 //! | `virtual_hosted` | S3's bucket stands in the host's name | `0` |
 //! | `bulk_delete` | S3 deletes many objects by one request | `1` |
 //! | `conditional` | whether the server honours conditional writes: `auto` tries it once where the endpoint is not the cloud's own | `auto` |
-//! | `timeout` | of one request with its answer; after half of it nothing is tried again | `30s`; retries end after 500 ms |
+//! | `timeout` | of one request with its answer, and for how long an operation tries that meets others on the same object; after half of it no request is made again | `30s`; retries end after 500 ms |
 //! | `connect_timeout` | of a connection | `3s` |
 //! | `in_flight` | requests at once | `64` |
 //! | `max` | the largest entry: more is [`ErrorKind::Encode`](crate::ErrorKind) | `1gb` |
