@@ -27,6 +27,14 @@ fn tests(files: &[&str]) -> String {
         .collect()
 }
 
+/// What Larder has and no test of the library's own file shows: a test elsewhere does.
+fn shows_elsewhere(root: &Path, page: &str, place: &str) {
+    let mut paths = place.split('`').filter(|part| part.starts_with("tests/"));
+    let path = paths.next();
+    let path = path.unwrap_or_else(|| panic!("{page}: no test is named: {place}"));
+    assert!(root.join(path).exists(), "{page}: there is no {path}");
+}
+
 #[test]
 fn each_feature_names_its_tests_or_a_reason() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -44,6 +52,10 @@ fn each_feature_names_its_tests_or_a_reason() {
             let shown = cells[2].trim();
             if let Some(reason) = shown.strip_prefix("not there: ") {
                 assert!(reason.len() > 20, "{page}: a reason is given: {row}");
+                continue;
+            }
+            if let Some(place) = shown.strip_prefix("elsewhere: ") {
+                shows_elsewhere(root, page, place);
                 continue;
             }
             for name in shown.split(", ") {
