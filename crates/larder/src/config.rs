@@ -23,15 +23,16 @@
 //!
 //! | of a cache | meaning | default |
 //! |---|---|---|
-//! | `prefix` | what all its keys begin with | nothing |
-//! | `ttl`, `stale`, `early`, `soft`, `fail_safe`, `throttle`, `failover`, `hits`, `refresh_hits`, `jitter`, `wait`, `load_limit` | the knobs of [`Policy`](crate::Policy), where a call says nothing | those of `Policy` |
+//! | `prefix` | what all its keys begin with | `larder:` with a store, nothing in memory |
+//! | `name` | what the cache is called; in a URL only | `default` |
+//! | `ttl`, `stale`, `early`, `soft`, `fail_safe`, `throttle`, `failover`, `hits`, `refresh_hits`, `jitter`, `wait`, `load_limit` | the [`Policy`](crate::Policy) of calls that give no ttl; counts only together with `ttl` | those of `Policy` |
 //! | `load_timeout`, `hard_timeout` | for how long a call waits for its load, [`Policy::timeout`](crate::Policy::timeout) and [`Policy::hard_timeout`](crate::Policy::hard_timeout) | as long as it takes |
 //! | `entry_weight` | what an entry weighs, [`Policy::weight`](crate::Policy::weight) | asks the weigher |
 //! | `memory_size`, `memory_weight` | entries, or bytes, that memory holds at most; `size` and `weight` on `memory://` | 10 000 entries |
 //! | `memory_ttl` | for how long memory keeps an entry at most; `ttl_cap` on `memory://` | as long as the entry lives |
 //! | `store_ttl` | the same for the only store | twice `memory_ttl` |
 //! | `background_loads` | how many loads run behind at once | 64 |
-//! | `strict` | whether errors of stores are errors of the caller | no |
+//! | `strict` | whether `get_or_load` fails when a store does, instead of going to its source; a cached function says `strict` itself | no |
 //! | `off` | whether the cache is switched off | no |
 //! | `format`, `envelope`, `compress`, `sign_key_env`, `encrypt_key_env`, … | how values become bytes, see [`Codec`](crate::Codec) | MessagePack |
 //!

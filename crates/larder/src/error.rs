@@ -15,7 +15,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A knob of a [`Policy`](crate::Policy) is out of range, or two contradict each other: mend the call.
+    /// A knob, a span or a number is out of range, or two knobs contradict each other: mend the call.
     InvalidPolicy,
     /// A key, a template or a pattern cannot be used: mend the call.
     InvalidKey,
@@ -29,21 +29,21 @@ pub enum ErrorKind {
     WrongType,
     /// The source failed; [`Error::source_as`] gives its error back.
     Source,
-    /// A time limit passed.
+    /// A time limit passed, or another holds the lock: try later, or allow more time.
     Timeout,
-    /// This cache or this store cannot do the operation.
+    /// This cache or this store cannot do the operation, or it is switched off: use another store.
     Unsupported,
-    /// The cache is closed.
+    /// The cache or the store is closed: build another one.
     Closed,
     /// A store cannot be reached, or its breaker is open: try later.
     Unavailable,
     /// A store answered, and what it says cannot be right or is an error of its own: look at the store.
     Store,
-    /// A value cannot be turned into bytes, or is too large for the store.
+    /// A value cannot be turned into bytes, or is too large for the store: keep it `local`, make it smaller, or raise the limit.
     Encode,
     /// Another transaction holds what this one needs, or its lock was lost: run it again.
     Conflict,
-    /// A guard did not let the call through; [`Error::source_as`] gives the [`Refused`](crate::Refused) back.
+    /// A guard or a `hard_timeout` did not let the call through; [`Error::source_as`] gives the [`Refused`](crate::Refused) back.
     Refused,
 }
 

@@ -15,7 +15,8 @@ use crate::warmed::Warmed;
 
 /// Something that happened in a cache.
 ///
-/// Borrowed and built only when there is an observer. It carries keys, never values.
+/// Borrowed and built only when there is an observer. It carries keys, never values: whole ones, with the cache's prefix, unless a field says otherwise. A
+/// [`Selector`](crate::Selector) is without it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -132,7 +133,7 @@ pub enum Event<'a> {
         /// `Fresh` or `Refresh`.
         verdict: Verdict,
     },
-    /// An operation of a store failed or took too long; the call went on without it.
+    /// An operation of a store failed or took too long. A cached function went on without it; a direct operation has returned the error too.
     StoreFailed {
         /// The first of the keys that it was for; empty when it was for none.
         key: &'a str,
@@ -352,13 +353,22 @@ impl fmt::Display for Event<'_> {
             Self::Expired { key } => write!(f, "expired `{key}`"),
             Self::Invalidated { selector } => write!(f, "invalidated {selector:?}"),
             Self::RefreshRefused { key } => {
-                write!(f, "did not reload `{key}` behind: too many loads run")
+                write!(
+                    f,
+                    "did not reload `{key}` behind: too many loads run, see `background_loads`"
+                )
             }
-            Self::RefreshFailed { key } => write!(f, "reload of `{key}` behind came to nothing"),
+            Self::RefreshFailed { key } => write!(
+                f,
+                "reload of `{key}` behind gave no value; what is kept stays"
+            ),
             Self::WaitedTooLong { key } => {
                 write!(f, "waited too long for another's load of `{key}`")
             }
-            Self::Recursion { key } => write!(f, "the source of `{key}` asked for it"),
+            Self::Recursion { key } => write!(
+                f,
+                "the source of `{key}` asked for it: the inner call went past the cache"
+            ),
             Self::WrongType { key } => write!(f, "`{key}` holds a value of another type"),
             Self::StoreHit {
                 key,
@@ -367,11 +377,12 @@ impl fmt::Display for Event<'_> {
             } => {
                 write!(f, "hit `{key}` in {store}: {verdict:?}")
             }
-            Self::StoreFailed { key, store, error } => {
-                write!(f, "went on without {store} for `{key}`: {error}")
-            }
+            Self::StoreFailed { key, store, error } => match key.is_empty() {
+                true => write!(f, "{store} failed: {error}"),
+                false => write!(f, "{store} failed for `{key}`: {error}"),
+            },
             Self::Unreadable { key, store, why } => {
-                write!(f, "the entry of `{key}` in {store} cannot be read: {why:?}")
+                write!(f, "the entry of `{key}` in {store} cannot be read: {why}")
             }
             Self::StoreNotice { store, notice } => write!(f, "{store}: {notice}"),
             Self::Advice { id, message } => write!(f, "{message} [{id}]"),
@@ -382,9 +393,13 @@ impl fmt::Display for Event<'_> {
                 error,
                 outage,
             } => {
+                let then = match outage {
+                    Outage::Open => "let the call through",
+                    Outage::Closed => "refused the call",
+                };
                 write!(
                     f,
-                    "{guard} of `{key}` could not be asked and was {outage:?}: {error}"
+                    "{guard} of `{key}` could not ask its store and {then}: {error}"
                 )
             }
             Self::RuledOut { key } => {

@@ -219,7 +219,7 @@ macro_rules! methods {
             /// What is stored and servable, without a load and without counting as a use.
             ///
             /// # Errors
-            /// [`ErrorKind::Closed`](crate::ErrorKind).
+            /// [`ErrorKind::Closed`](crate::ErrorKind); what a store says.
             pub $($async)? fn peek(&self, $($arg: $type),*) -> Result<Option<S::Value>> {
                 $drive!(self.peek_key((self.key)(&($($arg,)*))))
             }
@@ -227,7 +227,7 @@ macro_rules! methods {
             /// Stores a value as if the method had given it.
             ///
             /// # Errors
-            /// [`ErrorKind::InvalidPolicy`](crate::ErrorKind) when the ttl of the attribute is computed and wrong; [`ErrorKind::Closed`](crate::ErrorKind).
+            /// [`ErrorKind::InvalidPolicy`](crate::ErrorKind) when the ttl of the attribute is computed and wrong; [`ErrorKind::Closed`](crate::ErrorKind); what a store says.
             pub $($async)? fn put(&self, $($arg: $type,)* value: S::Value) -> Result<()> {
                 let args = ($($arg,)*);
                 let key = (self.key)(&args);
@@ -235,6 +235,9 @@ macro_rules! methods {
             }
 
             /// Runs the method and stores what it gives, whatever is stored.
+            ///
+            /// # Panics
+            /// When the method takes `self` by value or by `&mut`: a handle cannot call it. Call the method itself.
             pub $($async)? fn refresh(&self, $($arg: $type),*) -> R {
                 let args = ($($arg,)*);
                 let key = (self.key)(&args);
@@ -242,11 +245,17 @@ macro_rules! methods {
             }
 
             /// Runs the method past the cache.
+            ///
+            /// # Panics
+            /// When the method takes `self` by value or by `&mut`: a handle cannot call it. Call the method itself.
             pub $($async)? fn uncached(&self, $($arg: $type),*) -> R {
                 (self.source().uncached)(($($arg,)*)) $($await)*
             }
 
             /// Calls the method, and tells how its value came.
+            ///
+            /// # Panics
+            /// When the method takes `self` by value or by `&mut`: a handle cannot call it. Call the method itself.
             pub $($async)? fn inspect(&self, $($arg: $type),*) -> Cached<R> {
                 $inspect!(self.site.path, self.call(($($arg,)*)))
             }
@@ -254,7 +263,7 @@ macro_rules! methods {
             /// Forgets the entry; whether a live one was there.
             ///
             /// # Errors
-            /// [`ErrorKind::Closed`](crate::ErrorKind).
+            /// [`ErrorKind::Closed`](crate::ErrorKind); what a store says.
             pub $($async)? fn invalidate(&self, $($arg: $type),*) -> Result<bool> {
                 $drive!(self.invalidate_key((self.key)(&($($arg,)*))))
             }
@@ -262,7 +271,7 @@ macro_rules! methods {
             /// Forgets the entries of several calls at once, each given by its arguments as a tuple; how many live ones were there.
             ///
             /// # Errors
-            /// [`ErrorKind::Closed`](crate::ErrorKind).
+            /// [`ErrorKind::Closed`](crate::ErrorKind); what a store says.
             pub $($async)? fn invalidate_many(
                 &self,
                 calls: impl IntoIterator<Item = ($($type,)*)>,
@@ -274,7 +283,7 @@ macro_rules! methods {
             /// What is stored, and what the next call would do.
             ///
             /// # Errors
-            /// [`ErrorKind::Closed`](crate::ErrorKind).
+            /// [`ErrorKind::Closed`](crate::ErrorKind); what a store says.
             pub $($async)? fn explain(&self, $($arg: $type),*) -> Result<Explain> {
                 $drive!(self.explain_key((self.key)(&($($arg,)*))))
             }
@@ -303,6 +312,9 @@ macro_rules! warm {
             S::Value: Cacheable,
         {
             /// Loads many keys ahead of their readers: what is fresh is skipped, errors are counted. An item is the argument, or a tuple of them.
+            ///
+            /// # Panics
+            /// When the method takes `self` by value or by `&mut`: a handle cannot call it. Call the method itself.
             pub fn warm(
                 &self,
                 items: impl IntoIterator<Item = $item>,

@@ -25,7 +25,7 @@
 //! - **Attributes.** [`cached`] reads or computes, [`cache_put`] always computes and stores, [`invalidates`] forgets after success,
 //!   [`cached_batch`] keeps a function over many ids id by id, [`cached_stream`] what a stream or an iterator yields.
 //!   They work on `fn` and `async fn`, free functions and methods. A cached function has a typed handle of the same name:
-//!   `square::{key, peek, put, refresh, invalidate, explain, stats, uncached}`; a method `user` has `svc.user_cache()`.
+//!   `square::{key, peek, put, refresh, invalidate, explain, inspect, warm, stats, uncached}`; a method `user` has `svc.user_cache()`.
 //! - **Freshness.** All knobs are in [`Policy`]; what they do to an entry's life is in [`Deadlines`] and [`Verdict`].
 //! - **Keys.** Templates like `"user:{id}"` are readable and injective; [`Template`] does the same at run time, [`KeyPart`] lets your own types
 //!   stand in them, [`escape`] makes any text safe.
@@ -40,11 +40,16 @@
 //! - **Rules.** [`rules`] say what is forgotten when something happens in the program.
 //! - **Scopes.** [`scope()`] switches operations off, forces misses or sets context values for one task or thread, and overrides single calls: their ttl, their key, how stale they may be.
 //! - **One load.** [`Policy::timeout`] and [`Policy::hard_timeout`] bound the wait for it, [`Loaded`] says more of its result, [`kept`] shows it what is there, [`Cached`] tells how a value came.
+//! - **Guards.** [`locked`], [`rate_limit`], [`circuit_breaker`], [`slow_call`], [`bloom`] refuse, delay or bound calls of a source; see [`guard`].
+//! - **Kept warm.** [`macro@background`] runs a function on an interval; see [`mod@background`].
+//! - **Transactions.** [`transactional`] and [`transaction`] show changes all together; [`deferred()`] holds invalidations back until a database has committed.
+//! - **Runtime.** [`runtime`] is where time and tasks come from.
 //! - **Tests.** [`testing`] runs cached functions in virtual time under a seed.
 //!
 //! # What holds always
 //!
-//! A value that was invalidated while it was being computed is returned to its caller and not stored. At most one load runs per key. A cached function returns what it
+//! A value that was invalidated while it was being computed is returned to its caller and not stored; between processes, where the store's leases reach them
+//! ([`LeaseLevel`](store::LeaseLevel)). In a process at most one load runs per key, unless a call has waited longer than `wait` or the key was invalidated meanwhile. A cached function returns what it
 //! returned before, and what goes wrong in the cache is an [`Event`], not an error of the function; direct operations return [`Result`].
 //!
 //! # Features

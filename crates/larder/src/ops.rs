@@ -53,7 +53,8 @@ impl Cache {
     /// An entry that is kept only for a failing source (`soft`, `fail_safe`, `failover`) is not served here.
     ///
     /// # Errors
-    /// [`ErrorKind::WrongType`] when the entry holds another type; [`ErrorKind::Closed`].
+    /// [`ErrorKind::WrongType`] when memory holds another type under the key (in a store that is a miss, told by [`Event::Unreadable`](crate::Event::Unreadable)); what a
+    /// store says; [`ErrorKind::Closed`].
     pub async fn get<V: Cacheable + Portable>(&self, key: impl AsRef<str>) -> Result<Option<V>> {
         let key = self.full_key(key.as_ref());
         let Some(mut reading) = self.reading("get", Action::Get, &key)? else {
@@ -256,7 +257,11 @@ impl Cache {
     ///
     /// # Errors
     /// [`ErrorKind::Source`] with the source's own error inside ([`Error::source_as`]); all who waited get the same one.
-    /// [`ErrorKind::InvalidPolicy`] before anything is loaded.
+    /// [`ErrorKind::InvalidPolicy`] before anything is loaded; [`ErrorKind::Refused`] at a `hard_timeout`; what a store says when the call or the cache is `strict`;
+    /// [`ErrorKind::Closed`].
+    ///
+    /// # Cancellation
+    /// Dropping it drops the load if this call leads it; one of those who wait takes over.
     pub fn get_or_load<L, F, V, E>(&self, key: impl AsRef<str>, load: L) -> GetOrLoad<'_, L>
     where
         L: FnOnce() -> F,
@@ -314,6 +319,7 @@ impl Cache {
     /// Writes a value. Awaited, or driven with [`wait`](Set::wait); the result says whether it was written.
     ///
     /// It is a write of truth: loads of the key that are under way will not overwrite it. The value is cloned; `&str` is kept as `String`, a slice as `Vec`.
+    /// A `ttl` is needed unless the cache has a default. With writing switched off nothing is written.
     pub fn set<V>(&self, key: impl AsRef<str>, value: &V) -> Set<'_, V::Owned>
     where
         V: ToOwned + ?Sized,
@@ -327,7 +333,7 @@ impl Cache {
         )
     }
 
-    /// Writes several values under one policy. The result says how many were written.
+    /// Writes several values under one policy. The result says how many were written. A `ttl` is needed unless the cache has a default.
     pub fn set_many<V: Cacheable + Portable, K: AsRef<str>>(
         &self,
         entries: impl IntoIterator<Item = (K, V)>,
@@ -339,12 +345,13 @@ impl Cache {
     /// Adds to a whole number and gives the new one; a key that is not there counts as 0. Awaited, or driven with [`wait`](Increment::wait).
     ///
     /// It is kept as an `i64`: read it as one.
-    /// The ttl is that of the first increment, whatever it adds; later ones leave it as it is.
+    /// The ttl is that of the first increment, whatever it adds; later ones leave it as it is. The first needs one, unless the cache has a default.
     pub fn increment(&self, key: impl AsRef<str>, by: i64) -> Increment<'_> {
         Increment::new(self, self.full_key(key.as_ref()).to_key(), by)
     }
 
-    /// Takes the lock of this name. Awaited, or driven with [`wait`](AcquireLock::wait).
+    /// Takes the lock of this name for 10 s, or fails at once if another holds it: see [`ttl`](AcquireLock::ttl) and [`wait_for`](AcquireLock::wait_for). Awaited, or driven
+    /// with [`wait`](AcquireLock::wait). It is not renewed by itself: call [`renew`](Lock::renew), or use [`locked`](macro@crate::locked).
     pub fn lock(&self, name: impl AsRef<str>) -> AcquireLock<'_> {
         AcquireLock::new(self, self.full_key(name.as_ref()).to_key())
     }
@@ -352,7 +359,7 @@ impl Cache {
     /// Gives a lock back by its owner; false when that owner does not hold it any more.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`]; what a store says.
     pub async fn unlock(&self, name: impl AsRef<str>, owner: u64) -> Result<bool> {
         self.inner.open("unlock")?;
         let key = self.full_key(name.as_ref()).to_key();
@@ -407,7 +414,7 @@ impl Cache {
         Ok(stamps.is_some_and(|stamps| stamps.is_served))
     }
 
-    /// How long the entry is still kept; `None` when it is not there.
+    /// How long the entry is still kept, `stale` and `fail_safe` included; `None` when it is not there.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`]; what a store says.
@@ -474,7 +481,8 @@ impl Cache {
     /// Forgets a key; whether a live entry was there. Loads of it that are under way are returned to their callers and not stored.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// What a store says, memory having forgotten it all the same: [`ErrorKind::Unsupported`] for patterns on Memcached; [`ErrorKind::Closed`].
+    /// A removal that does not reach a guarded store is no error: it is remembered, done before this process reads that store again, and counts nothing.
     pub async fn delete(&self, key: impl AsRef<str>) -> Result<bool> {
         self.inner.open("delete")?;
         self.inner.forget_key(&self.full_key(key.as_ref())).await
@@ -483,7 +491,8 @@ impl Cache {
     /// Forgets several keys; how many live entries were there.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// What a store says, memory having forgotten it all the same: [`ErrorKind::Unsupported`] for patterns on Memcached; [`ErrorKind::Closed`].
+    /// A removal that does not reach a guarded store is no error: it is remembered, done before this process reads that store again, and counts nothing.
     pub async fn delete_many(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<str>>,
@@ -496,7 +505,8 @@ impl Cache {
     /// Forgets all keys that begin with `prefix`, literally; how many live entries there were.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// What a store says, memory having forgotten it all the same: [`ErrorKind::Unsupported`] for patterns on Memcached; [`ErrorKind::Closed`].
+    /// A removal that does not reach a guarded store is no error: it is remembered, done before this process reads that store again, and counts nothing.
     pub async fn delete_prefix(&self, prefix: impl Into<String>) -> Result<usize> {
         self.forget("delete_prefix", Selector::Prefix(prefix.into()))
             .await
@@ -505,7 +515,8 @@ impl Cache {
     /// Forgets all keys that match a glob pattern by Redis' rules, walking all entries. Use [`escape`](crate::escape) for what is to be taken literally.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// What a store says, memory having forgotten it all the same: [`ErrorKind::Unsupported`] for patterns on Memcached; [`ErrorKind::Closed`].
+    /// A removal that does not reach a guarded store is no error: it is remembered, done before this process reads that store again, and counts nothing.
     pub async fn delete_pattern(&self, pattern: impl Into<String>) -> Result<usize> {
         self.forget("delete_pattern", Selector::Pattern(pattern.into()))
             .await
@@ -514,7 +525,8 @@ impl Cache {
     /// Forgets every entry under any of these tags, in a time that does not depend on how many they are.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// What a store says, memory having forgotten it all the same: [`ErrorKind::Unsupported`] for patterns on Memcached; [`ErrorKind::Closed`].
+    /// A removal that does not reach a guarded store is no error: it is remembered, done before this process reads that store again, and counts nothing.
     pub async fn delete_tags(&self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
         let tags = tags.into_iter().map(|tag| Key::from(tag.as_ref()));
         self.forget("delete_tags", Selector::Tags(tags.collect()))
@@ -525,7 +537,8 @@ impl Cache {
     /// Forgets everything; on a view ([`scoped`](Self::scoped)) all that lies under it.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// What a store says, memory having forgotten it all the same: [`ErrorKind::Unsupported`] for patterns on Memcached; [`ErrorKind::Closed`].
+    /// A removal that does not reach a guarded store is no error: it is remembered, done before this process reads that store again, and counts nothing.
     pub async fn clear(&self) -> Result<()> {
         self.forget("clear", Selector::All).await?;
         Ok(())
@@ -534,7 +547,8 @@ impl Cache {
     /// Forgets what a selector means; how many live entries there were (0 for tags, which nobody counts).
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// What a store says, memory having forgotten it all the same: [`ErrorKind::Unsupported`] for patterns on Memcached; [`ErrorKind::Closed`].
+    /// A removal that does not reach a guarded store is no error: it is remembered, done before this process reads that store again, and counts nothing.
     pub async fn invalidate(&self, selector: Selector) -> Result<usize> {
         self.forget("invalidate", selector).await
     }
@@ -548,7 +562,7 @@ impl Cache {
     /// The keys that match a glob pattern and are alive, in no order. Walks all entries, each under its own short lock, without a pause.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`]; what a store says; [`ErrorKind::Unsupported`] on Memcached, which has no list of its keys.
     pub async fn scan(&self, pattern: impl AsRef<str>) -> Result<Vec<String>> {
         let inner = &self.inner;
         inner.open("scan")?;
@@ -573,7 +587,7 @@ impl Cache {
         Ok(keys)
     }
 
-    /// How many entries are held, also those whose time is over and which nobody has met yet. A view counts its own, and walks all for that.
+    /// How many entries memory holds, those of a store not counted, also those whose time is over and which nobody has met yet. A view counts its own, and walks all for that.
     #[must_use]
     pub fn len(&self) -> usize {
         let memory = &self.inner.memory;
@@ -585,13 +599,13 @@ impl Cache {
         memory.len()
     }
 
-    /// Whether nothing is held.
+    /// Whether memory holds nothing; a store may.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What all entries weigh, in a cache that is bounded by weight; else their number.
+    /// What all entries in memory weigh, also on a view, in a cache that is bounded by weight; else their number.
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.inner.memory.weight()
@@ -600,7 +614,7 @@ impl Cache {
     /// What is known of a key, and what the next call would do.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`]; what a store says.
     pub async fn explain(&self, key: impl AsRef<str>) -> Result<Explain> {
         self.inner.open("explain")?;
         explain::explain(self, &self.full_key(key.as_ref())).await
@@ -609,7 +623,7 @@ impl Cache {
     /// Whether the cache can be reached: its store answers, and it is not closed.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`]; what a store says.
     pub async fn ping(&self) -> Result<()> {
         self.inner.open("ping")?;
         match &self.inner.outside {

@@ -32,7 +32,8 @@ pub(crate) enum Early {
 
 /// Every freshness knob a user can turn, as plain data.
 ///
-/// The same names stand in attributes, in code and in configuration. Knobs compose; contradictions
+/// The same names stand in attributes, in code and in configuration; only `timeout` and `weight` are `load_timeout` and `entry_weight` there, because stores and memory have
+/// settings of these names. Knobs compose; contradictions
 /// and absurd values are kept and reported by [`check`](Self::check) and by every operation that is given the policy.
 ///
 /// ```
@@ -93,13 +94,13 @@ impl Policy {
         self.with(span.into_span().and_then(|s| self.set_ttl(s)))
     }
 
-    /// For how long past its ttl an entry is still served while a reload runs behind (stale-while-revalidate, RFC 5861).
+    /// For how long past its ttl an entry is still served while a reload runs behind (stale-while-revalidate, RFC 5861). Default: not at all. Not together with `soft`.
     #[must_use]
     pub fn stale(self, span: impl IntoSpan) -> Self {
         self.with(span.into_span().and_then(|s| self.set_stale(s)))
     }
 
-    /// From which age on a reload starts behind the readers, while the entry is still fresh.
+    /// From which age on a reload starts behind the readers, while the entry is still fresh. Default: never.
     ///
     /// A span, a share of the ttl (`0.33`), or `"auto"`: the age is sampled per entry as
     /// `ttl - cost * -ln(u)` with the measured cost of the value and `u` uniform in (0, 1], the exponential
@@ -109,13 +110,13 @@ impl Policy {
         self.with(when.into_early().and_then(|e| self.set_early(e)))
     }
 
-    /// From which age on a call reloads in the foreground and falls back to the kept value if that fails; a span or a share of the ttl.
+    /// From which age on a call reloads in the foreground and falls back to the kept value if that fails; a span or a share of the ttl. Default: never. Not together with `stale`.
     #[must_use]
     pub fn soft(self, when: impl IntoEarly) -> Self {
         self.with(when.into_early().and_then(|e| self.set_soft(e)))
     }
 
-    /// For how long past its ttl an entry is kept for the case that its source fails.
+    /// For how long past its ttl an entry is kept for the case that its source fails. Default: not past the ttl.
     #[must_use]
     pub fn fail_safe(self, span: impl IntoSpan) -> Self {
         self.with(span.into_span().and_then(|s| self.set_fail_safe(s)))
@@ -127,26 +128,27 @@ impl Policy {
         self.with(span.into_span().and_then(|s| self.set_throttle(s)))
     }
 
-    /// Call the source each time and keep its last good value for when it fails.
+    /// Call the source each time and keep its last good value for when it fails: for `ttl`, and for `fail_safe` longer. Default: off. Not together with `early`, `soft`,
+    /// `stale`, `hits`, `refresh_hits`.
     #[must_use]
     pub fn failover(mut self) -> Self {
         self.failover = true;
         self
     }
 
-    /// After how many hits an entry is used up and the next call loads.
+    /// After how many hits an entry is used up and the next call loads. Default: no bound.
     #[must_use]
     pub fn hits(self, count: impl IntoHits) -> Self {
         self.with(count.into_hits().and_then(|n| self.set_hits(n)))
     }
 
-    /// After how many hits a reload starts behind the readers.
+    /// After how many hits a reload starts behind the readers; smaller than `hits`. Default: no bound.
     #[must_use]
     pub fn refresh_hits(self, count: impl IntoHits) -> Self {
         self.with(count.into_hits().and_then(|n| self.set_refresh_hits(n)))
     }
 
-    /// By how much the life of an entry is shortened at random, so that entries written together do not expire together: `"10%"` or `0.1`.
+    /// By how much the life of an entry is shortened at random, so that entries written together do not expire together: `"10%"` or `0.1`, less than 100 %. Default: not.
     ///
     /// One factor in `[1 - jitter, 1]` scales all deadlines; nothing lives longer than was asked.
     #[must_use]

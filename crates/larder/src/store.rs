@@ -209,9 +209,9 @@ pub struct Read<'a> {
     pub ask: Ask,
     /// Tags that the entry is likely to have: their versions come with the answer, made where missing if a lease is given.
     pub tags: &'a [&'a str],
-    /// How long a lease stands, and at least how long versions that are made live beyond that: the longest life that the entry can have.
+    /// For how long a lease stands.
     pub lease: Duration,
-    /// See `lease`.
+    /// The longest life that the entry can have: versions of tags that are made live at least for `lease` and this together.
     pub life: Life,
     /// The present, in milliseconds since 1970-01-01 UTC, for comparing with an entry's [`Head`].
     pub now: u64,

@@ -111,17 +111,17 @@ fn what_is_written_wrong_says_what_is_due() {
         ),
         (
             "memory://?size=many",
-            "`size=many`: a whole number is due here",
+            "`size=many`: expected a whole number",
         ),
-        ("memory://?size=-1", "`size=-1`: a whole number is due here"),
-        ("memory://?size", "`size=`: a whole number is due here"),
+        ("memory://?size=-1", "`size=-1`: expected a whole number"),
+        ("memory://?size", "`size=`: expected a whole number"),
         ("memory://?size=0", "give it at least 1"),
         ("memory://?weight=heavy", "a size is a number and a unit"),
         ("memory://?ttl=10", "needs a unit"),
         ("memory://?ttl=0s", "cannot be zero"),
-        ("memory://?prefix=%zz", "after `%` two hex digits are due"),
+        ("memory://?prefix=%zz", "expected two hex digits after `%`"),
         ("memory://?prefix=%C3", "decodes to no UTF-8 text"),
-        ("memory://?prefix=%+1", "after `%` two hex digits are due"),
+        ("memory://?prefix=%+1", "expected two hex digits after `%`"),
     ] {
         let told = refusal(url);
         assert!(told.contains(message), "{url}: `{told}` lacks `{message}`");

@@ -184,7 +184,7 @@ fn what_is_wrong_in_a_variable_is_told_with_its_name() {
         ),
         (
             &[("LARDER_OFF", "yes")],
-            "config: LARDER_OFF: `off=yes`: `1` or `0` is due here",
+            "config: LARDER_OFF: `off=yes`: expected `1` or `0`",
         ),
         (
             &[("LARDER_CONFG", "x.yaml")],
@@ -261,6 +261,10 @@ fn each_risk_is_named() {
             "no-ttl-anywhere",
         ),
         ("shelf://a?prefix=p:&ttl=10m".to_owned(), "no-fallback"),
+        (
+            "shelf://a?prefix=p:&fail_safe=1h".to_owned(),
+            "defaults-without-ttl",
+        ),
         (
             "shelf://a?prefix=p:&ttl=10m&stale=1h&strict=1".to_owned(),
             "strict-without-fallback",

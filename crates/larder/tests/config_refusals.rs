@@ -94,7 +94,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.toml",
         "ttl = 1979-05-27\n",
-        "config: a.toml:1:7: `ttl`: a span of time like `10m`, with its unit, is due here, but this is a date",
+        "config: a.toml:1:7: `ttl`: expected a span of time like `10m`, with its unit,, but this is a date",
     ),
     (
         "a.toml",
@@ -200,7 +200,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "levels: shelf://a\n",
-        "config: a.yaml:1:9: a list of URLs or of mappings with `url`, from near to far, is due here, but this is the text `shelf://a`",
+        "config: a.yaml:1:9: expected a list of URLs or of mappings with `url`, from near to far, but this is the text `shelf://a`",
     ),
     (
         "a.yaml",
@@ -230,13 +230,13 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "caches: [a, b]\n",
-        "config: a.yaml:1:9: a mapping from names to caches is due here, but this is a list",
+        "config: a.yaml:1:9: expected a mapping from names to caches, but this is a list",
     ),
     // Values of the wrong type.
     (
         "a.yaml",
         "ttl: 600\n",
-        "config: a.yaml:1:6: `ttl`: a span of time like `10m`, with its unit, is due here, but this is the number `600`",
+        "config: a.yaml:1:6: `ttl`: expected a span of time like `10m`, with its unit,, but this is the number `600`",
     ),
     (
         "a.yaml",
@@ -256,37 +256,37 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "ttl:\n",
-        "config: a.yaml:1:4: `ttl`: a span of time like `10m`, with its unit, is due here, but there is nothing",
+        "config: a.yaml:1:4: `ttl`: expected a span of time like `10m`, with its unit,, but there is nothing",
     ),
     (
         "a.yaml",
         "ttl: [1m]\n",
-        "config: a.yaml:1:6: `ttl`: a span of time like `10m`, with its unit, is due here, but this is a list",
+        "config: a.yaml:1:6: `ttl`: expected a span of time like `10m`, with its unit,, but this is a list",
     ),
     (
         "a.yaml",
         "prefix: 5\n",
-        "config: a.yaml:1:9: `prefix`: text is due here, but this is the number `5`",
+        "config: a.yaml:1:9: `prefix`: expected text, but this is the number `5`",
     ),
     (
         "a.yaml",
         "prefix: {a: b}\n",
-        "config: a.yaml:1:9: `prefix`: text is due here, but this is a mapping",
+        "config: a.yaml:1:9: `prefix`: expected text, but this is a mapping",
     ),
     (
         "a.toml",
         "prefix = true\n",
-        "config: a.toml:1:10: `prefix`: text is due here, but this is `true`",
+        "config: a.toml:1:10: `prefix`: expected text, but this is `true`",
     ),
     (
         "a.yaml",
         "strict: yes\n",
-        "config: a.yaml:1:9: `strict`: `true` or `false` is due here, but this is the text `yes`",
+        "config: a.yaml:1:9: `strict`: expected `true` or `false`, but this is the text `yes`",
     ),
     (
         "a.yaml",
         "memory_size: many\n",
-        "config: a.yaml:1:14: `memory_size`: a whole number is due here, but this is the text `many`",
+        "config: a.yaml:1:14: `memory_size`: expected a whole number, but this is the text `many`",
     ),
     (
         "a.yaml",
@@ -296,12 +296,12 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "memory_size: -1\n",
-        "config: a.yaml:1:14: `memory_size`: a whole number is due here, but this is the number `-1`",
+        "config: a.yaml:1:14: `memory_size`: expected a whole number, but this is the number `-1`",
     ),
     (
         "a.yaml",
         "memory_size: 1.5\n",
-        "config: a.yaml:1:14: `memory_size`: a whole number is due here, but this is the number `1.5`",
+        "config: a.yaml:1:14: `memory_size`: expected a whole number, but this is the number `1.5`",
     ),
     (
         "a.yaml",
@@ -311,7 +311,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "jitter: 10\n",
-        "config: a.yaml:1:9: `jitter`: a share like `10%` is due here, but this is the number `10`",
+        "config: a.yaml:1:9: `jitter`: expected a share like `10%`, but this is the number `10`",
     ),
     (
         "a.yaml",
@@ -321,12 +321,12 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "early: 60\n",
-        "config: a.yaml:1:8: `early`: a span like `1m` or a share of the ttl like `33%` is due here, but this is the number `60`",
+        "config: a.yaml:1:8: `early`: expected a span like `1m` or a share of the ttl like `33%`, but this is the number `60`",
     ),
     (
         "a.yaml",
         "hits: 0\n",
-        "config: a.yaml:1:7: `hits`: a count of hits is a whole number from 1 to 4294967295",
+        "config: a.yaml:1:7: `hits`: a count is a whole number from 1 to 4294967295",
     ),
     (
         "a.yaml",
@@ -336,17 +336,17 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "background_loads: few\n",
-        "config: a.yaml:1:19: `background_loads`: a whole number is due here, but this is the text `few`",
+        "config: a.yaml:1:19: `background_loads`: expected a whole number, but this is the text `few`",
     ),
     (
         "a.yaml",
         "url: 5\n",
-        "config: a.yaml:1:6: `url`: text is due here, but this is the number `5`",
+        "config: a.yaml:1:6: `url`: expected text, but this is the number `5`",
     ),
     (
         "a.yaml",
         "url: shelf://a\ntimeout: 200\n",
-        "config: a.yaml:2:10: `timeout`: a span of time like `10m`, with its unit, is due here, but this is the number `200`",
+        "config: a.yaml:2:10: `timeout`: expected a span of time like `10m`, with its unit,, but this is the number `200`",
     ),
     (
         "a.yaml",
@@ -356,12 +356,12 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "url: shelf://a\nshelves: [1]\n",
-        "config: a.yaml:2:10: `shelves`: a text, a number, `true` or `false` is due here, but this is a list",
+        "config: a.yaml:2:10: `shelves`: expected a text, a number, `true` or `false`, but this is a list",
     ),
     (
         "a.yaml",
         "prefix: \"a:\"\nurl: shelf://a\nshelves: many\n",
-        "config: a.yaml:3:10: `shelves=many`: a whole number is due here",
+        "config: a.yaml:3:10: `shelves=many`: expected a whole number",
     ),
     (
         "a.yaml",
@@ -371,7 +371,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "prefix: p\nurl:   shelf://a?shelves=many\n",
-        "config: a.yaml:2:8: `shelves=many`: a whole number is due here",
+        "config: a.yaml:2:8: `shelves=many`: expected a whole number",
     ),
     // Places.
     (
@@ -422,12 +422,12 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "url: shelf://a?x=%zz\n",
-        "config: a.yaml:1:6: the value of a parameter: after `%` two hex digits are due",
+        "config: a.yaml:1:6: the value of a parameter: expected two hex digits after `%`",
     ),
     (
         "a.yaml",
         "url: shelf://a:99999\n",
-        "config: a.yaml:1:6: the port of `a`: a number from 0 to 65535 is due here",
+        "config: a.yaml:1:6: the port of `a`: expected a number from 0 to 65535",
     ),
     (
         "a.yaml",
@@ -467,12 +467,12 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "a.yaml",
         "routes: shelf://a\n",
-        "config: a.yaml:1:9: a mapping from prefixes of keys to stores is due here, but this is the text `shelf://a`",
+        "config: a.yaml:1:9: expected a mapping from prefixes of keys to stores, but this is the text `shelf://a`",
     ),
     (
         "a.yaml",
         "routes:\n  \"s:\": 5\n",
-        "config: a.yaml:2:9: a URL, or a mapping with `url`, is due here, but this is the number `5`",
+        "config: a.yaml:2:9: expected a URL, or a mapping with `url`, but this is the number `5`",
     ),
     (
         "a.yaml",
@@ -625,7 +625,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "url",
         "shelf://a?strict=maybe",
-        "url: `strict=maybe`: `1` or `0` is due here",
+        "url: `strict=maybe`: expected `1` or `0`",
     ),
     (
         "url",

@@ -57,7 +57,7 @@ fn what_a_store_or_the_codec_refuses_is_told_with_its_place() {
         ),
         (
             "size: big",
-            "config: a.yaml:2:7: `size=big`: a size like `64mb` is due here",
+            "config: a.yaml:2:7: `size=big`: expected a size like `64mb`",
         ),
         (
             "synchronous: never",
@@ -69,7 +69,7 @@ fn what_a_store_or_the_codec_refuses_is_told_with_its_place() {
         ),
         (
             "max_size: big",
-            "config: a.yaml:2:11: `max_size=big`: a size like `64mb` is due here",
+            "config: a.yaml:2:11: `max_size=big`: expected a size like `64mb`",
         ),
         (
             "sign_key_env: NOT_THERE_AT_ALL",

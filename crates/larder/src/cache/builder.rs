@@ -80,21 +80,22 @@ impl Builder {
         }
     }
 
-    /// Reads all that a URL can say: `memory://?size=10000&weight=64mb&prefix=shop:&ttl=10m&name=users`, or `off://`.
+    /// Reads all that URLs can say, set apart by spaces: memory, stores, chains, `off://`; see [`config`](crate::config). Stores are opened; nothing is connected to.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for an unknown scheme, an unknown parameter or a bad value, each with what would be right.
+    /// [`ErrorKind::Config`] for an unknown scheme, an unknown parameter, a bad value or a secret that cannot be read, each with what would be right; what a store says when it
+    /// is opened.
     pub fn url(self, url: &str) -> Result<Self> {
         crate::config::apply(self, url)
     }
 
-    /// A name for messages, statistics and [`larder::named`](crate::named).
+    /// A name for messages and statistics. Default `"unnamed"`. [`named`](crate::named) finds the cache only after [`register`](crate::register).
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// What all keys of this cache begin with.
+    /// What all keys of this cache begin with. Default: nothing in memory, `larder:` with a store.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
@@ -129,7 +130,9 @@ impl Builder {
         self
     }
 
-    /// What holds where a call or an attribute (`ttl = "default"`) gives no ttl of its own.
+    /// The policy of calls that give no ttl of their own (in an attribute: `ttl = "default"`).
+    ///
+    /// It needs a `ttl` to count at all. A call with its own ttl takes nothing from it; a call without one takes all of it, with its own other knobs on top.
     pub fn defaults(mut self, policy: Policy) -> Self {
         self.defaults = policy;
         self
@@ -306,7 +309,7 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Bytes, or text like `"64mb"`.
+/// Bytes, or text like `"64mb"`: `kb`, `mb`, `gb`, `tb` are powers of 1000, `kib`, `mib`, `gib`, `tib` of 1024.
 pub trait IntoWeight {
     /// The weight.
     ///

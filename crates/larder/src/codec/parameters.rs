@@ -46,11 +46,10 @@ impl Codec {
             builder = builder.compress_above(size(bytes));
         }
         if let Some(level) = address.text("compress_level") {
-            builder = builder.compress_level(level.parse().map_err(|_| {
-                bad(format!(
-                    "`compress_level={level}`: a whole number is due here"
-                ))
-            })?);
+            builder =
+                builder.compress_level(level.parse().map_err(|_| {
+                    bad(format!("`compress_level={level}`: expected a whole number"))
+                })?);
         }
         if let Some(bytes) = address.bytes("max_size")? {
             builder = builder.max_size(size(bytes));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::origin::Origin;
 use super::plan::{Level, Plan};
-use crate::policy::FOREVER;
+use crate::policy::{FOREVER, Policy};
 
 /// A risk in a configuration that is otherwise right, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,8 @@ impl Advice {
 /// | `no-prefix` | a shared store without `prefix` |
 /// | `forever` | `ttl` is `forever` and nothing but memory keeps values |
 /// | `no-ttl-anywhere` | a store without an end of life for what is in it |
-/// | `no-fallback` | a remote store, and no `stale` or `fail_safe` |
+/// | `no-fallback` | a remote store, a default `ttl`, and no `stale` or `fail_safe` |
+/// | `defaults-without-ttl` | knobs of a policy, and no `ttl`: no call takes them |
 /// | `strict-without-fallback` | `strict`, and no `fail_safe` |
 /// | `deaf-memory` | memory in front of a shared store, without `client_side` and without `memory_ttl` |
 /// | `long-deaf-memory` | the same with a `memory_ttl` of more than ten minutes |
@@ -119,8 +120,12 @@ impl Advisor<'_> {
         }
         let fallback =
             policy.stale > 0 || policy.fail_safe > 0 || policy.failover || policy.soft.is_some();
-        if remote.is_some() && !fallback {
+        // Calls with a ttl of their own take nothing from here: what they keep is not known.
+        if remote.is_some() && policy.ttl.is_some() && !fallback {
             self.say("no-fallback", "a source that fails has no kept value to stand in: say `fail_safe=1h`, or `stale=1h`");
+        }
+        if policy.ttl.is_none() && *policy != Policy::new() {
+            self.say("defaults-without-ttl", "its knobs are for calls that leave the ttl to the cache, and it has none: say `ttl=10m` too, or say the knobs where the ttl is said");
         }
         if plan.strict && policy.fail_safe == 0 {
             self.say("strict-without-fallback", "`strict` makes every error of a store one of the caller, and no `fail_safe` softens it: say `fail_safe=1h`, or leave `strict` out");

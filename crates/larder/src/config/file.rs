@@ -89,7 +89,7 @@ fn mapping(node: Node, due: &str) -> Result<Vec<(Name, Node)>> {
         Value::Map(pairs) => Ok(pairs),
         other => {
             let what = other.what();
-            Err(node.at.fault(format!("{due} is due here, but {what}")))
+            Err(node.at.fault(format!("expected {due}, but {what}")))
         }
     }
 }
@@ -234,7 +234,7 @@ fn levels(draft: &mut Draft, node: Node) -> Result<()> {
     let Value::List(items) = node.value else {
         let what = node.value.what();
         return Err(node.at.fault(format!(
-            "a list of URLs or of mappings with `url`, from near to far, is due here, but {what}"
+            "expected a list of URLs or of mappings with `url`, from near to far, but {what}"
         )));
     };
     if items.is_empty() {
@@ -251,7 +251,7 @@ fn level(draft: &mut Draft, node: Node) -> Result<()> {
         other => {
             let what = other.what();
             return Err(node.at.fault(format!(
-                "a URL, or a mapping with `url`, is due here, but {what}"
+                "expected a URL, or a mapping with `url`, but {what}"
             )));
         }
     };

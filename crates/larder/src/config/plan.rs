@@ -25,9 +25,9 @@ pub struct Plan {
     pub levels: Vec<Level>,
     /// Other stores for keys that begin so; the longest prefix wins. No prefix stands here twice.
     pub routes: Vec<Route>,
-    /// What holds where a call says nothing.
+    /// The policy of calls that give no ttl; counts only together with a `ttl`.
     pub defaults: Policy,
-    /// Whether errors of stores are errors of the caller.
+    /// Whether `get_or_load` fails when a store does, instead of going to its source; a cached function says `strict` itself.
     pub strict: bool,
     /// How many loads may run behind at once; `None` is the default of [`Builder`](crate::Builder::background_loads).
     pub background_loads: Option<usize>,

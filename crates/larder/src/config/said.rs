@@ -93,8 +93,8 @@ impl Said {
     pub(crate) fn mismatch(&self, due: &str) -> Error {
         let name = &self.spoken;
         self.at.fault(match &self.value {
-            Value::Untyped(text) => format!("`{name}={}`: {due} is due here", shorten(text)),
-            other => format!("`{name}`: {due} is due here, but {}", other.what()),
+            Value::Untyped(text) => format!("`{name}={}`: expected {due}", shorten(text)),
+            other => format!("`{name}`: expected {due}, but {}", other.what()),
         })
     }
 

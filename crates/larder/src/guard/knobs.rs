@@ -27,7 +27,7 @@ impl Lit {
     pub(crate) const fn finite(self) -> u64 {
         match self.span() {
             Ok(span) if span.0 == FOREVER => {
-                panic!("\"forever\" is for `ttl` only: give this knob a span like \"1m\"")
+                panic!("\"forever\" cannot stand here: give a span like \"1m\"")
             }
             Ok(span) => span.0,
             Err(fault) => panic!("{}", fault.message()),

@@ -60,7 +60,8 @@ impl<'a> Increment<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::WrongType`] when the entry is no `i64`, [`ErrorKind::InvalidPolicy`] for a bad or a missing ttl on the first
-    /// increment or when the sum is out of range, [`ErrorKind::Unsupported`] when writing is switched off or left out, [`ErrorKind::Closed`].
+    /// increment or when the sum is out of range, [`ErrorKind::Unsupported`] when the store cannot count, or writing is switched off or left out; what a store
+    /// says; [`ErrorKind::Closed`].
     pub fn wait(self) -> Result<i64> {
         block_on(self.run())
     }

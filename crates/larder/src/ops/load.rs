@@ -97,10 +97,10 @@ impl<'a, L> GetOrLoad<'a, L> {
         self.reloaded_behind(policy)
     }
 
-    /// How long to wait for the load at all; then the call fails with a [`Refused`](crate::Refused) inside of its error. See
+    /// How long to wait for the load at all; then the call is given the kept entry, or fails with [`ErrorKind::Refused`](crate::ErrorKind). See
     /// [`Policy::hard_timeout`](crate::Policy::hard_timeout).
     ///
-    /// A source that can be sent away (`stale`, `early`, `timeout`) finishes behind, any other is dropped. One that blocks its thread cannot be left.
+    /// A source that owns what it needs (see [`stale`](Self::stale)) finishes behind, any other is dropped. A sync one that borrows cannot be left.
     pub fn hard_timeout(mut self, span: impl IntoSpan) -> Self {
         self.policy = self.policy.hard_timeout(span);
         self

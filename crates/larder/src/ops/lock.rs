@@ -44,7 +44,7 @@ impl<'a> AcquireLock<'a> {
         self
     }
 
-    /// How long to wait for a held lock before it is refused.
+    /// How long to wait for a held lock before it is refused. Default: not at all.
     pub fn wait_for(mut self, span: impl IntoSpan) -> Self {
         self.wait_for = span.into_span().map(Some);
         self
@@ -53,7 +53,8 @@ impl<'a> AcquireLock<'a> {
     /// Takes it on this thread.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`] when it is held and stays so; [`ErrorKind::InvalidPolicy`]; [`ErrorKind::Closed`].
+    /// [`ErrorKind::Timeout`] when another holds it and it was not given back in time; [`ErrorKind::Unsupported`] when the store has no locks; [`ErrorKind::InvalidPolicy`]; what a
+    /// store says; [`ErrorKind::Closed`].
     pub fn wait(self) -> Result<Lock> {
         block_on(self.take())
     }
@@ -101,7 +102,7 @@ impl<'a> IntoFuture for AcquireLock<'a> {
     }
 }
 
-/// A lock that is held. Dropping it gives it back.
+/// A lock that is held. Dropping it gives it back: at once in this process, behind in a store.
 pub struct Lock {
     cache: Cache,
     holder: Holder,
@@ -160,7 +161,7 @@ impl RenewLock<'_> {
     /// Renews it on this thread.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
+    /// [`ErrorKind::Closed`]; what a store says.
     pub fn wait(self) -> Result<bool> {
         block_on(self.run())
     }

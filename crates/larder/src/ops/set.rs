@@ -63,7 +63,8 @@ impl<'a, V: Cacheable> Set<'a, V> {
     /// Writes on this thread; whether it was written.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidPolicy`](crate::ErrorKind) for a bad or a missing ttl; [`ErrorKind::Closed`](crate::ErrorKind).
+    /// [`ErrorKind::InvalidPolicy`](crate::ErrorKind) for a bad or a missing ttl; [`ErrorKind::Encode`](crate::ErrorKind) for a value that cannot become bytes or is too large;
+    /// what a store says; [`ErrorKind::Closed`](crate::ErrorKind).
     pub fn wait(self) -> Result<bool> {
         block_on(self.run())
     }

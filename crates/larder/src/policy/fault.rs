@@ -60,17 +60,15 @@ impl Fault {
         match self {
             Self::Span(why) | Self::Share(why) => why,
             Self::Zero => {
-                "zero is no span: leave the knob out, or use `bypass` to call the source each time"
+                "a span cannot be zero: give a longer one, or leave it out; to call the source each time there is `bypass`"
             }
             Self::Negative => "a span cannot be negative",
             Self::TooLong => "a span of more than 100 years: say \"forever\" if that is meant",
             Self::NotASpan => "a span is text like \"10m\" or \"1h30m\", or whole seconds like 60",
             Self::NotAShare => "a share is text like \"10%\" or a number between 0 and 1 like 0.1",
-            Self::NotACount => "a count of hits is a whole number from 1 to 4294967295",
+            Self::NotACount => "a count is a whole number from 1 to 4294967295",
             Self::NotAFlag => "this knob stands alone, without a value",
-            Self::ForeverNotHere => {
-                "\"forever\" is for `ttl` only: give this knob a span like \"1h\""
-            }
+            Self::ForeverNotHere => "\"forever\" cannot stand here: give a span like \"1h\"",
             Self::DeadlineBeforeTtl => {
                 "`deadline` must not be shorter than `ttl`: a lock is held for its `ttl` at least, and renewed until its `deadline`"
             }

@@ -57,7 +57,8 @@ impl Span {
     }
 }
 
-/// Text like `"1h30m"`, whole seconds, or a [`Duration`] ([`Duration::MAX`] is forever).
+/// Text like `"1h30m"` (`w`, `d`, `h`, `m`, `s`, `ms`, `us`, `ns`, from large to small) or `"forever"`, whole seconds, or a [`Duration`] ([`Duration::MAX`] is forever). Not zero,
+/// at most 100 years.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a span of time",
     label = "give text like \"10m\", whole seconds, or a `std::time::Duration`"
@@ -118,7 +119,7 @@ macro_rules! seconds {
 
 seconds!(i32, u32, i64, u64, usize);
 
-/// A span or a share of the ttl, and for `early` also `"auto"`.
+/// A span as text or [`Duration`], a share of the ttl (`0.33`, `"33%"`), and for `early` also `"auto"`. Whole seconds are taken in attributes only.
 pub trait IntoEarly {
     /// The point in an entry's life.
     ///
@@ -182,7 +183,7 @@ impl IntoEarly for Duration {
     }
 }
 
-/// A share, `"10%"` or `0.1`.
+/// A share above 0 and at most 1, as `"10%"`, or below 1 as `0.1`.
 pub trait IntoShare {
     /// Parts per million.
     ///

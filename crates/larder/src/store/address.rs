@@ -347,7 +347,7 @@ impl Address {
             Some(value) => Ok(Some(value)),
             None => {
                 self.refused = Some(name.to_owned());
-                Err(bad(format!("`{name}={text}`: {due} is due here")))
+                Err(bad(format!("`{name}={text}`: expected {due}")))
             }
         }
     }

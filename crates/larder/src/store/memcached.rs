@@ -121,7 +121,7 @@ pub(crate) fn open(opening: &mut Opening<'_>) -> Result<Arc<dyn Store>> {
                 .filter(|weights| weights.len() == hosts.len())
                 .ok_or_else(|| {
                     bad(format!(
-                        "`weights={text}`: a whole number for each host is due here, like `2,1`"
+                        "`weights={text}`: expected a whole number for each host, like `2,1`"
                     ))
                 })?
         }
@@ -150,7 +150,7 @@ pub(crate) fn open(opening: &mut Opening<'_>) -> Result<Arc<dyn Store>> {
         builder = match (address.text("cert_file"), address.text("key_file")) {
             (Some(certificate), Some(key)) => builder.identity(certificate, key),
             (None, None) => builder,
-            _ => return Err(bad("`cert_file` and `key_file` are due together")),
+            _ => return Err(bad("`cert_file` and `key_file` go together: give both")),
         };
     }
     let secret = address.secret("password", "password_env", "password_file")?;

@@ -29,6 +29,8 @@
 //! | `name_limit` | the longest name of an object after the prefix, in bytes, 100 to 900: less for servers with short file names | `900` |
 //! | `sweep` | how often this process deletes what is over: `1h` | never |
 //!
+//! In a cache's URL `timeout` and `in_flight` bound each operation too (1 s and 1 024 by default, see [`config`](crate::config)): say a `timeout` where one request may take longer.
+//!
 //! # What it costs
 //! Requests of each operation; those of one round go out together. A batch is that many requests of each kind at once.
 //!

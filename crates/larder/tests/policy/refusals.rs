@@ -20,8 +20,8 @@ fn refusal(policy: Policy) -> String {
 #[test]
 fn spans_out_of_range_are_errors_that_say_how_to_mend_them() {
     let ttl = |text: &str| refusal(Policy::new().ttl(text));
-    assert!(refusal(Policy::new().ttl(0)).contains("zero is no span"));
-    assert!(refusal(Policy::new().ttl(Duration::ZERO)).contains("zero is no span"));
+    assert!(refusal(Policy::new().ttl(0)).contains("cannot be zero"));
+    assert!(refusal(Policy::new().ttl(Duration::ZERO)).contains("cannot be zero"));
     assert!(refusal(Policy::new().ttl(-5)).contains("cannot be negative"));
     assert!(refusal(Policy::new().ttl(secs(101 * 365 * 86_400))).contains("say \"forever\""));
     assert!(ttl("0s").contains("cannot be zero"));
@@ -53,14 +53,14 @@ fn every_knob_refuses_what_it_cannot_follow() {
     let policy = ten_minutes;
     for (policy, message) in [
         (policy().stale("0s"), "cannot be zero"),
-        (policy().fail_safe(0), "zero is no span"),
+        (policy().fail_safe(0), "cannot be zero"),
         (policy().throttle(-1), "cannot be negative"),
-        (policy().load_limit(0), "zero is no span"),
+        (policy().load_limit(0), "cannot be zero"),
         (policy().wait("never"), "starts with a number"),
-        (policy().stale("forever"), "is for `ttl` only"),
-        (policy().fail_safe("forever"), "is for `ttl` only"),
-        (policy().early("forever"), "is for `ttl` only"),
-        (policy().soft("forever"), "is for `ttl` only"),
+        (policy().stale("forever"), "cannot stand here"),
+        (policy().fail_safe("forever"), "cannot stand here"),
+        (policy().early("forever"), "cannot stand here"),
+        (policy().soft("forever"), "cannot stand here"),
         (policy().early(0.0), "between 0 and 1"),
         (policy().early(1.0), "between 0 and 1"),
         (policy().early(-0.1), "between 0 and 1"),

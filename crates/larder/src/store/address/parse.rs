@@ -27,7 +27,7 @@ pub(super) fn host(text: &str) -> Result<(String, Option<u16>)> {
     let port = port.map(|port| {
         port.parse().map_err(|_| {
             bad(format!(
-                "the port of `{host}`: a number from 0 to 65535 is due here"
+                "the port of `{host}`: expected a number from 0 to 65535"
             ))
         })
     });
@@ -82,7 +82,7 @@ pub(super) fn decode(text: &str, what: &str) -> Result<String> {
             .filter(|h| h.iter().all(u8::is_ascii_hexdigit))
             .and_then(|h| std::str::from_utf8(h).ok());
         let Some(byte) = hex.and_then(|h| u8::from_str_radix(h, 16).ok()) else {
-            return Err(bad(format!("{what}: after `%` two hex digits are due")));
+            return Err(bad(format!("{what}: expected two hex digits after `%`")));
         };
         bytes.push(byte);
         rest = &tail[2..];

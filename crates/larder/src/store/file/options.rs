@@ -97,7 +97,7 @@ fn root(address: &Address) -> Result<PathBuf> {
     };
     if text.trim_matches('/').is_empty() || text.contains('\0') {
         return Err(config(
-            "the path of a directory is due: `file:///var/cache/app`, `file://./cache`",
+            "expected the path of a directory: `file:///var/cache/app`, `file://./cache`",
         ));
     }
     Ok(PathBuf::from(text))

@@ -130,7 +130,11 @@ impl Inner {
     }
 
     fn refusal(&self, operation: &'static str) -> Error {
-        Error::unavailable(operation, self.store.name(), "its breaker is open")
+        Error::unavailable(
+            operation,
+            self.store.name(),
+            "its breaker is open after too many failures: it is asked again by itself, try later",
+        )
     }
 
     fn lost(&self, error: Error) -> Lost {

@@ -126,7 +126,7 @@ impl Builder {
             }
             if *weight == 0 || *weight > 10_000 {
                 return wrong(format!(
-                    "`{host}:{port}` has the weight {weight}: 1 to 10000 is due"
+                    "`{host}:{port}` has the weight {weight}: expected 1 to 10000"
                 ));
             }
         }

@@ -239,7 +239,7 @@ impl Builder {
     pub fn build(self) -> Result<Arc<Redis>> {
         let settings = self.settings;
         if settings.hosts.is_empty() || settings.hosts.iter().any(|(host, _)| host.is_empty()) {
-            return Err(bad("a host is due: write it like `redis://localhost/0`"));
+            return Err(bad("expected a host: write it like `redis://localhost/0`"));
         }
         if settings.in_flight == 0 || settings.in_flight > tokio::sync::Semaphore::MAX_PERMITS {
             return Err(bad("`in_flight`: at least 1, and a number of operations"));
@@ -347,7 +347,7 @@ fn database(path: &str) -> Result<i64> {
     match path.trim_start_matches('/') {
         "" => Ok(0),
         number => number.parse::<u32>().map(i64::from).map_err(|_| {
-            bad("after the hosts the number of a database is due, like `redis://localhost/0`")
+            bad("expected the number of a database after the hosts, like `redis://localhost/0`")
         }),
     }
 }

@@ -109,7 +109,7 @@ fn path(address: &Address) -> Result<Option<PathBuf>> {
     };
     if text.is_empty() || text.ends_with('/') || text.contains('\0') {
         return Err(config(
-            "the path of a file is due, or `memory`: `sqlite:///var/cache/app.db`, `sqlite://./app.db`, `sqlite://memory`",
+            "expected the path of a file, or `memory`: `sqlite:///var/cache/app.db`, `sqlite://./app.db`, `sqlite://memory`",
         ));
     }
     Ok(Some(PathBuf::from(text)))
