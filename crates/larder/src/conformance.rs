@@ -173,15 +173,15 @@ impl Case {
     /// Runs it in a fresh name space.
     ///
     /// # Errors
-    /// What the store did otherwise; also when it took more than two minutes.
+    /// What the store did otherwise; also when it took more than ten minutes.
     pub async fn run(&self, subject: &dyn Subject) -> Result<(), Failure> {
-        let limit = SystemRuntime::new().sleep(Duration::from_secs(120));
+        let limit = SystemRuntime::new().sleep(Duration::from_secs(600));
         let mut store = String::new();
         let ran = within(limit, self.attempt(subject, &mut store)).await;
         let broken = match ran {
             Some(Ok(())) => return Ok(()),
             Some(Err(broken)) => broken,
-            None => Broken::new("it took more than two minutes"),
+            None => Broken::new("it took more than ten minutes"),
         };
         Err(Failure {
             store,
