@@ -58,7 +58,7 @@ async fn job_async(cache: &Cache, directory: &Path) -> Result<(), Refused> {
 }
 
 /// Holds the lock until its process is told to go on, or killed.
-#[locked(cache = cache, ttl = "1s", deadline = "1h", key = "held")]
+#[locked(cache = cache, ttl = "3s", deadline = "1h", key = "held")]
 fn hold(cache: &Cache) -> Result<u64, Refused> {
     let _ = cache;
     say(&format!("holding {}", fence().unwrap()));
@@ -66,7 +66,7 @@ fn hold(cache: &Cache) -> Result<u64, Refused> {
     Ok(fence().unwrap())
 }
 
-#[locked(cache = cache, ttl = "1s", wait = "3s", key = "held")]
+#[locked(cache = cache, ttl = "3s", wait = "7s", key = "held")]
 async fn take(cache: &Cache) -> Result<u64, Refused> {
     let _ = cache;
     Ok(fence().unwrap())
@@ -84,7 +84,7 @@ impl From<Refused> for Oops {
     }
 }
 
-#[circuit_breaker(cache = cache, errors = "50%", per = "5m", open_for = "2s", half_open = 1, min_calls = 4, key = "mail", shared)]
+#[circuit_breaker(cache = cache, errors = "50%", per = "5m", open_for = "10s", half_open = 1, min_calls = 4, key = "mail", shared)]
 fn send(cache: &Cache, act: impl FnOnce() -> Result<(), Oops>) -> Result<(), Oops> {
     let _ = cache;
     act()
@@ -146,13 +146,19 @@ struct Shared {
 fn stores() -> [Shared; 2] {
     let directory = Directory::new();
     let sqlite = Shared {
-        url: format!("sqlite://{}", directory.join("a.db").display()),
+        url: format!(
+            "sqlite://{}?timeout=30s&busy_timeout=20s",
+            directory.join("a.db").display()
+        ),
         directory,
         _server: None,
     };
     let server = redis_server::alone();
     let redis = Shared {
-        url: format!("redis://{}/0", server.address()),
+        url: format!(
+            "redis://{}/0?timeout=30s&connect_timeout=20s",
+            server.address()
+        ),
         directory: Directory::new(),
         _server: Some(server),
     };
@@ -180,13 +186,13 @@ fn a_lock_is_renewed_while_its_process_lives_and_ends_after_it_was_killed() {
         let held: u64 = said.strip_prefix("holding ").unwrap().parse().unwrap();
         let cache = cache(&store.url);
         disk::run(async {
-            // Three times its time has passed meanwhile, with a body that blocks its thread.
+            // Twice its time has passed meanwhile, with a body that blocks its thread.
             let refused = take(&cache).await.unwrap_err();
             assert_eq!(refused.reason(), Reason::Locked);
             assert!(
                 refused
                     .comes_back()
-                    .is_some_and(|left| left <= Duration::from_secs(1))
+                    .is_some_and(|left| left <= Duration::from_secs(3))
             );
             other.kill();
             let fence = take(&cache).await.expect("it has ended by itself");
@@ -248,7 +254,7 @@ fn a_server_that_hangs_while_a_lock_is_held_costs_a_bounded_time() {
     }
 
     let server = redis_server::alone();
-    let cache = cache(&format!("redis://{}/0?timeout=200ms", server.address()));
+    let cache = cache(&format!("redis://{}/0?timeout=1s", server.address()));
     let began = Instant::now();
     let refused = disk::run(wait_for_ever(&cache, &server)).unwrap_err();
     assert_eq!(refused.reason(), Reason::Unavailable);

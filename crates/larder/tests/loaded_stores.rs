@@ -64,13 +64,20 @@ fn is_kept_with_its_validator(url: &str, site: &str) {
 #[test]
 fn a_validator_is_kept_in_redis() {
     let server = redis_server::alone();
-    is_kept_with_its_validator(&format!("redis://{}/0", server.address()), "redis");
+    let url = format!(
+        "redis://{}/0?timeout=30s&connect_timeout=20s",
+        server.address()
+    );
+    is_kept_with_its_validator(&url, "redis");
 }
 
 #[test]
 fn a_validator_is_kept_in_sqlite() {
     let directory = disk::Directory::new();
-    let url = format!("sqlite://{}", directory.join("pages.db").display());
+    let url = format!(
+        "sqlite://{}?timeout=30s",
+        directory.join("pages.db").display()
+    );
     is_kept_with_its_validator(&url, "sqlite");
 }
 

@@ -76,7 +76,7 @@ fn a_sweep_of_a_million_entries_goes_in_slices_of_less_than_a_millisecond() {
             .unwrap();
     }
     let mut chore = runtime.chores.lock().unwrap().remove(0);
-    let mut slices = Vec::new();
+    let (mut slices, mut most, mut swept) = (Vec::new(), 0, 0);
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     // It gives way by waking itself; when it does not, it waits for the next deadline, an hour away.
@@ -84,6 +84,9 @@ fn a_sweep_of_a_million_entries_goes_in_slices_of_less_than_a_millisecond() {
         let began = Instant::now();
         let polled = chore.as_mut().poll(&mut Context::from_waker(&waker));
         slices.push(began.elapsed());
+        let expired = cache.stats().expired;
+        most = most.max(expired - swept);
+        swept = expired;
         assert!(polled.is_pending());
         if !woken.0.swap(false, Ordering::Relaxed) {
             break;
@@ -93,17 +96,15 @@ fn a_sweep_of_a_million_entries_goes_in_slices_of_less_than_a_millisecond() {
     assert_eq!(cache.stats().expired as usize, ENTRIES / 2);
     let total: Duration = slices.iter().sum();
     slices.sort_unstable();
-    let long = slices
-        .iter()
-        .filter(|slice| **slice > Duration::from_millis(1))
-        .count();
-    let longest = slices.last().copied().unwrap_or_default();
+    let median = slices[slices.len() / 2];
     let told = format!(
-        "{long} of {} slices took longer than a millisecond, the longest {longest:?}, all {total:?}",
+        "{} slices, half of them within {median:?}, all in {total:?}, with at most {most} entries",
         slices.len()
     );
-    // A busy machine takes the thread away at any time, and the time until it comes back counts: so not every slice can be held to it. A sweep
-    // that did not give way, or only after each shard, would have nothing but long ones, or one that is very long.
-    assert!(slices.len() >= 100 && long * 4 <= slices.len(), "{told}");
-    assert!(longest < Duration::from_millis(150), "{told}");
+    // A busy machine takes the thread away at any time, and the time until it comes back counts: so no single slice can be held to a time, but all to what they do.
+    assert!(
+        slices.len() >= 100 && most as usize <= ENTRIES / 20,
+        "{told}"
+    );
+    assert!(median < Duration::from_millis(1), "{told}");
 }

@@ -449,7 +449,10 @@ fn the_future_can_be_sent_and_dropped() {
 fn over_a_store_the_other_process_forgets_too() {
     let directory = std::env::temp_dir().join(format!("larder-rules-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
-    let url = format!("sqlite://{}", directory.join("rules.db").display());
+    let url = format!(
+        "sqlite://{}?timeout=30s",
+        directory.join("rules.db").display()
+    );
     let node = || Cache::builder().url(&url).unwrap().build().unwrap();
     let (a, b) = (node(), node());
     for key in ["user:7", "user:7:a", "user:8"] {

@@ -214,10 +214,10 @@ fn directory(name: &str) -> std::path::PathBuf {
 #[tokio::test]
 async fn on_sqlite_and_files() {
     let at = directory("same");
-    same(&format!("sqlite://{}/a.db", at.display())).await;
-    same(&format!("file://{}/a", at.display())).await;
+    same(&format!("sqlite://{}/a.db?timeout=30s", at.display())).await;
+    same(&format!("file://{}/a?timeout=30s", at.display())).await;
     same(&format!(
-        "sqlite://{0}/near.db?ttl_cap=1m file://{0}/far",
+        "sqlite://{0}/near.db?ttl_cap=1m&timeout=30s file://{0}/far?timeout=30s",
         at.display()
     ))
     .await;
@@ -227,20 +227,26 @@ async fn on_sqlite_and_files() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_redis_and_memcached() {
     let redis = redis::alone();
-    let url = format!("redis://127.0.0.1:{}/1?prefix=app:", redis.port());
+    let url = format!(
+        "redis://127.0.0.1:{}/1?prefix=app:&timeout=30s&connect_timeout=20s",
+        redis.port()
+    );
     same(&url).await;
     same(&format!("{url}&format=json&compress=zstd")).await;
     same(&format!("{url}&client_side=1")).await;
     let memcached = [memcached::alone(), memcached::alone()];
     let [first, second] = memcached.each_ref().map(|server| server.port());
     same(&format!(
-        "memcached://127.0.0.1:{first},127.0.0.1:{second}?prefix=m:"
+        "memcached://127.0.0.1:{first},127.0.0.1:{second}?prefix=m:&timeout=30s&connect_timeout=20s&answer_timeout=20s"
     ))
     .await;
     let at = directory("chain");
-    let far = format!("redis://127.0.0.1:{}/2", redis.port());
+    let far = format!(
+        "redis://127.0.0.1:{}/2?timeout=30s&connect_timeout=20s",
+        redis.port()
+    );
     same(&format!(
-        "sqlite://{}/near.db?prefix=chain: {far}",
+        "sqlite://{}/near.db?prefix=chain:&timeout=30s {far}",
         at.display()
     ))
     .await;

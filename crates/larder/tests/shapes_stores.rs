@@ -115,7 +115,13 @@ fn shown_on(url: &str) {
 #[test]
 fn batches_and_streams_are_shared_by_processes() {
     let server = redis::alone();
-    shown_on(&format!("redis://{}", server.address()));
+    shown_on(&format!(
+        "redis://{}/0?timeout=30s&connect_timeout=20s",
+        server.address()
+    ));
     let directory = servers::new_directory();
-    shown_on(&format!("sqlite://{}", directory.join("a.db").display()));
+    shown_on(&format!(
+        "sqlite://{}?timeout=30s",
+        directory.join("a.db").display()
+    ));
 }

@@ -480,7 +480,7 @@ fn forced_to_the_disk_or_not_entries_are_the_same() {
 #[test]
 fn a_burst_larger_than_the_queue_waits_and_is_served() {
     let directory = Directory::new();
-    let store = open(&url(&directory, ""), "").unwrap();
+    let store = open(&url(&directory, "busy_timeout=30s"), "").unwrap();
     run(async {
         let tasks: Vec<_> = (0..3_000)
             .map(|n| {

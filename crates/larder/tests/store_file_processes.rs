@@ -15,7 +15,10 @@ fn child() {
 #[test]
 fn two_writers_killed_in_the_middle_leave_no_half_entry() {
     let directory = Directory::new();
-    let url = format!("file://{}?size=3mb&sweep=20ms", directory.path().display());
+    let url = format!(
+        "file://{}?size=3mb&sweep=20ms&busy_timeout=30s",
+        directory.path().display()
+    );
     let store = open(&url, "").unwrap();
     let mut entries = 0;
     let mut look = || {
@@ -45,7 +48,7 @@ fn two_writers_killed_in_the_middle_leave_no_half_entry() {
 #[test]
 fn what_one_process_removes_another_cannot_fill() {
     let directory = Directory::new();
-    let url = format!("file://{}", directory.path().display());
+    let url = format!("file://{}?busy_timeout=30s", directory.path().display());
     let store = open(&url, "").unwrap();
     let other = Process::start("obey", &url);
     drive(async {
@@ -80,7 +83,7 @@ fn what_one_process_removes_another_cannot_fill() {
 #[test]
 fn several_processes_count_as_one() {
     let directory = Directory::new();
-    let url = format!("file://{}", directory.path().display());
+    let url = format!("file://{}?busy_timeout=30s", directory.path().display());
     let others = [(); 3].map(|()| Process::start("count", &url));
     others.into_iter().for_each(Process::end);
     let store = open(&url, "").unwrap();
@@ -91,7 +94,7 @@ fn several_processes_count_as_one() {
 #[test]
 fn a_lock_outlives_its_process_until_its_own_end() {
     let directory = Directory::new();
-    let url = format!("file://{}", directory.path().display());
+    let url = format!("file://{}?busy_timeout=30s", directory.path().display());
     let mut other = Process::start("obey", &url);
     assert_eq!(other.order("lock job a"), "held 1");
     other.kill();

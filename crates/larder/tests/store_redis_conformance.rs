@@ -93,7 +93,9 @@ async fn a_server_with_tls_and_users_who_may_touch_one_prefix_only() {
     let mut arguments = vec!["--tls", "--cacert", &authority, "-h", "localhost"];
     arguments.extend(user.split(' '));
     redis_server::cli(port, &arguments);
-    let url = format!("rediss://app:s%25c%2Fret@localhost:{port}/0?ca_file={authority}");
+    let url = format!(
+        "rediss://app:s%25c%2Fret@localhost:{port}/0?ca_file={authority}&connect_timeout=20s"
+    );
     conformance::all(&without_word(url)).await;
 }
 
@@ -101,7 +103,7 @@ async fn a_server_with_tls_and_users_who_may_touch_one_prefix_only() {
 async fn a_cluster() {
     let cluster = redis_server::Cluster::start(3, 0);
     conformance::all(&without_word(format!(
-        "redis+cluster://{}",
+        "redis+cluster://{}?connect_timeout=20s",
         cluster.hosts()
     )))
     .await;
@@ -111,7 +113,7 @@ async fn a_cluster() {
 async fn a_master_that_sentinels_watch() {
     let watched = redis_server::Watched::start();
     conformance::all(&without_word(format!(
-        "redis+sentinel://{}?service=mymaster",
+        "redis+sentinel://{}?service=mymaster&connect_timeout=20s",
         watched.hosts()
     )))
     .await;

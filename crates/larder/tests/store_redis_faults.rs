@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const NOW: u64 = 1_800_000_000_000;
 
 fn builder(port: u16) -> Builder {
-    Redis::builder([("127.0.0.1", port)]).connect_timeout(Duration::from_millis(300))
+    Redis::builder([("127.0.0.1", port)]).connect_timeout(Duration::from_secs(20))
 }
 
 fn store(port: u16) -> Arc<Redis> {
@@ -173,7 +173,7 @@ async fn nobody_at_home_is_an_error_at_once_and_no_hindrance_later() {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
     assert!(
-        start.elapsed() < Duration::from_secs(1),
+        start.elapsed() < Duration::from_secs(10),
         "refused, not waited for"
     );
 }
@@ -227,7 +227,10 @@ async fn a_server_that_was_killed_and_comes_back_empty_is_used_again() {
 async fn a_server_that_stops_is_left_and_found_again() {
     let server = redis_server::alone();
     let proxy = Proxy::before(server.port());
-    let store = store(proxy.port());
+    let silence = Duration::from_millis(300);
+    let store = builder(proxy.port()).connect_timeout(silence);
+    let store = store.build().expect("a store");
+    healed(&*store).await;
     write(&*store, "k", b"1").await.expect("stored");
     server.stop();
     let limit = Duration::from_millis(100);
@@ -240,7 +243,7 @@ async fn a_server_that_stops_is_left_and_found_again() {
     });
     server.resume();
     let took = healed(&*store).await;
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(
         read(&*store, "k", Ask::Entry, &[])
             .await
@@ -254,10 +257,7 @@ async fn a_server_that_stops_is_left_and_found_again() {
 async fn a_short_stop_costs_no_connection() {
     let server = redis_server::alone();
     let proxy = Proxy::before(server.port());
-    let store = builder(proxy.port())
-        .connect_timeout(Duration::from_secs(30))
-        .build()
-        .expect("a store");
+    let store = builder(proxy.port()).build().expect("a store");
     write(&*store, "k", b"1").await.expect("stored");
     server.stop();
     let asked = tokio::time::timeout(Duration::from_millis(50), store.ping()).await;

@@ -17,7 +17,10 @@ fn two_writers_killed_in_the_middle_leave_a_sound_file() {
     let directory = Directory::new();
     let path = directory.join("a.db");
     // Small enough that evicting is a part of it.
-    let url = format!("sqlite://{}?size=3mb&sweep=20ms", path.display());
+    let url = format!(
+        "sqlite://{}?size=3mb&sweep=20ms&busy_timeout=30s",
+        path.display()
+    );
     let mut entries = 0;
     for _ in 0..12 {
         let mut writers = [Process::start("write", &url), Process::start("write", &url)];
@@ -47,7 +50,10 @@ fn two_writers_killed_in_the_middle_leave_a_sound_file() {
 #[test]
 fn what_one_process_removes_another_cannot_fill() {
     let directory = Directory::new();
-    let url = format!("sqlite://{}", directory.join("a.db").display());
+    let url = format!(
+        "sqlite://{}?busy_timeout=30s",
+        directory.join("a.db").display()
+    );
     let store = open(&url, "").unwrap();
     let other = Process::start("obey", &url);
     drive(async {
@@ -82,7 +88,10 @@ fn what_one_process_removes_another_cannot_fill() {
 #[test]
 fn several_processes_count_as_one() {
     let directory = Directory::new();
-    let url = format!("sqlite://{}", directory.join("a.db").display());
+    let url = format!(
+        "sqlite://{}?busy_timeout=30s",
+        directory.join("a.db").display()
+    );
     let others = [(); 3].map(|()| Process::start("count", &url));
     others.into_iter().for_each(Process::end);
     let store = open(&url, "").unwrap();
@@ -93,7 +102,10 @@ fn several_processes_count_as_one() {
 #[test]
 fn a_lock_outlives_its_process_until_its_own_end() {
     let directory = Directory::new();
-    let url = format!("sqlite://{}", directory.join("a.db").display());
+    let url = format!(
+        "sqlite://{}?busy_timeout=30s",
+        directory.join("a.db").display()
+    );
     let mut other = Process::start("obey", &url);
     assert_eq!(other.order("lock job a"), "held 1");
     other.kill();

@@ -72,13 +72,19 @@ fn one_writes_and_who_is_killed_is_replaced(url: &str) {
 #[test]
 fn in_redis_one_writes_and_who_is_killed_is_replaced() {
     let server = redis_server::alone();
-    one_writes_and_who_is_killed_is_replaced(&format!("redis://{}/0", server.address()));
+    one_writes_and_who_is_killed_is_replaced(&format!(
+        "redis://{}/0?timeout=30s&connect_timeout=20s",
+        server.address()
+    ));
 }
 
 #[test]
 fn in_sqlite_one_writes_and_who_is_killed_is_replaced() {
     let directory = new_directory();
     let path = directory.join("a.db");
-    one_writes_and_who_is_killed_is_replaced(&format!("sqlite://{}", path.display()));
+    one_writes_and_who_is_killed_is_replaced(&format!(
+        "sqlite://{}?timeout=30s&busy_timeout=20s",
+        path.display()
+    ));
     drop(std::fs::remove_dir_all(directory));
 }

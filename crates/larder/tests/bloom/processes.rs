@@ -109,7 +109,10 @@ fn child() {
 #[test]
 fn what_one_process_adds_another_knows() {
     let server = redis_server::alone();
-    let url = format!("redis://{}/?prefix=app:", server.address());
+    let url = format!(
+        "redis://{}/?prefix=app:&timeout=30s&connect_timeout=20s",
+        server.address()
+    );
     let cache = open(&url);
     let mut other = Other::start(&url);
     assert!(exists(&cache, 1), "not ready");
@@ -214,7 +217,10 @@ fn asking_is_one_round_trip_and_so_is_adding_a_thousand() {
 #[test]
 fn processes_share_a_filter_in_a_database_file() {
     let directory = crate::servers::new_directory();
-    let url = format!("sqlite://{}", directory.join("bits.db").display());
+    let url = format!(
+        "sqlite://{}?timeout=30s&busy_timeout=20s",
+        directory.join("bits.db").display()
+    );
     let cache = open(&url);
     let mut others = [Other::start(&url), Other::start(&url)];
     for other in &mut others {

@@ -11,7 +11,7 @@ fn an_object_store_that_stops_or_dies_costs_one_limit_then_none() {
     drive(async {
         let (origin, pair) = (
             Origin::new(),
-            Pair::new("Azurite", &azurite.url("failing", "")),
+            Pair::new("Azurite", &azurite.url("failing", "&conditional=1")),
         );
         pair.warm(&origin).await;
         azurite.server().stop();

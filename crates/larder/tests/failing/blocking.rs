@@ -15,7 +15,7 @@ fn in_time(what: &str, job: impl FnOnce() + Send) {
             job();
             let _ = tell.send(());
         });
-        if told.recv_timeout(Duration::from_secs(40)).is_err() {
+        if told.recv_timeout(Duration::from_secs(150)).is_err() {
             eprintln!("{what}: hangs or has failed");
             // A scope would wait for it for ever.
             std::process::exit(101);

@@ -153,7 +153,7 @@ fn one_server_of_three_that_stops_costs_a_few_waits_and_the_others_go_on() {
             began.elapsed(),
             pair.a.cache.stats()
         );
-        assert!(waits <= 5, "{waits} of 60 calls waited");
+        assert!(waits <= 12, "{waits} of 60 calls waited");
         servers[0].resume();
         pair.heals(&origin).await;
     });

@@ -52,5 +52,10 @@ fn open(url: &str) -> Cache {
 
 /// A cache on a Redis that was started for the test.
 fn on_redis(server: &Server, more: &str) -> Cache {
-    open(&format!("redis://{}/0?{more}", server.address()))
+    let limit = if more.contains("timeout=") {
+        ""
+    } else {
+        "timeout=30s&connect_timeout=20s&"
+    };
+    open(&format!("redis://{}/0?{limit}{more}", server.address()))
 }

@@ -135,7 +135,7 @@ pub(crate) fn names(port: u16) -> Vec<String> {
 
 fn talk(port: u16, lines: &str, end: &[u8]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     stream.write_all(lines.as_bytes())?;
     let mut said = Vec::new();
     let mut buffer = [0; 4_096];

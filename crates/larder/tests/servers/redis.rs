@@ -68,7 +68,7 @@ pub(crate) fn say(port: u16, line: &str) -> String {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
         return String::new();
     };
-    let limit = Some(Duration::from_secs(2));
+    let limit = Some(Duration::from_secs(10));
     let _ = stream.set_read_timeout(limit);
     if stream.write_all(format!("{line}\r\n").as_bytes()).is_err() {
         return String::new();
@@ -195,7 +195,9 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts one.
     pub(crate) fn start(masters: usize, replicas: usize) -> Self {
-        let nodes: Vec<Server> = (0..masters * (1 + replicas)).map(|_| node()).collect();
+        let nodes: Vec<Server> = (0..masters * (1 + replicas))
+            .map(|_| node(replicas))
+            .collect();
         let addresses: Vec<String> = nodes.iter().map(Server::address).collect();
         let replicas = replicas.to_string();
         let mut arguments = vec!["--cluster", "create"];
@@ -248,8 +250,10 @@ impl Cluster {
     }
 }
 
-fn node() -> Server {
+fn node(replicas: usize) -> Server {
     let bus = free_port().to_string();
+    // Without replicas nobody can take the place of a node that was silent: all it does is that nothing is served.
+    let silence = if replicas == 0 { "20000" } else { "1000" };
     Server::start(
         REDIS,
         move |place| {
@@ -260,7 +264,7 @@ fn node() -> Server {
                 "--cluster-port",
                 &bus,
                 "--cluster-node-timeout",
-                "1000",
+                silence,
                 "--cluster-replica-validity-factor",
                 "0",
             ];
@@ -290,15 +294,24 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Starts one.
+    /// Starts one: only a master that was silent for long is taken for dead, or one that is told to go.
     pub(crate) fn start() -> Self {
+        Self::with(20_000)
+    }
+
+    /// Starts one where half a second of silence is enough.
+    pub(crate) fn hasty() -> Self {
+        Self::with(500)
+    }
+
+    fn with(silence: u32) -> Self {
         let master = alone();
         let of = master.port().to_string();
         let replica = with(&["--replicaof", "127.0.0.1", &of]);
         eventually("a replica in step", || {
             say(replica.port(), "INFO replication").contains("master_link_status:up")
         });
-        let sentinels: Vec<Server> = (0..3).map(|_| sentinel(master.port())).collect();
+        let sentinels: Vec<Server> = (0..3).map(|_| sentinel(master.port(), silence)).collect();
         for sentinel in &sentinels {
             eventually("sentinels that know each other", || {
                 let state = cli(sentinel.port(), &["SENTINEL", "MASTER", "mymaster"]);
@@ -323,7 +336,7 @@ impl Watched {
     }
 }
 
-fn sentinel(master: u16) -> Server {
+fn sentinel(master: u16, silence: u32) -> Server {
     Server::start(
         SENTINEL,
         move |place| {
@@ -332,7 +345,7 @@ fn sentinel(master: u16) -> Server {
             let configuration = format!(
                 "port {port}\nbind 127.0.0.1\ndir {directory}\n\
                  sentinel monitor mymaster 127.0.0.1 {master} 2\n\
-                 sentinel down-after-milliseconds mymaster 500\n\
+                 sentinel down-after-milliseconds mymaster {silence}\n\
                  sentinel failover-timeout mymaster 5000\n"
             );
             let file = place.directory.join("sentinel.conf");

@@ -13,12 +13,21 @@ use larder::store::{
 
 pub(crate) const HOUR: Life = Some(Duration::from_secs(3_600));
 
-/// One server, with short limits.
+/// One server.
 pub(crate) fn builder(port: u16) -> Builder {
+    limited(port, Duration::from_secs(20))
+}
+
+/// One server, with limits that a test can wait for.
+pub(crate) fn hasty(port: u16) -> Builder {
+    limited(port, Duration::from_millis(300))
+}
+
+fn limited(port: u16, limit: Duration) -> Builder {
     Memcached::builder()
         .server("127.0.0.1", port)
-        .connect_timeout(Duration::from_millis(300))
-        .answer_timeout(Duration::from_millis(300))
+        .connect_timeout(limit)
+        .answer_timeout(limit)
 }
 
 /// The store of a URL.

@@ -141,7 +141,7 @@ fn addresses_that_are_wrong_say_how_to_mend_them() {
         ("memcached://a?item_limits=2mb", "item_limit"),
         ("memcached://ann@a", "password"),
         ("memcached://a?ca_file=x", "parameter"),
-        ("memcacheds://a?cert_file=x", "due together"),
+        ("memcacheds://a?cert_file=x", "go together"),
     ] {
         let refused = open(url).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Config, "{url}");

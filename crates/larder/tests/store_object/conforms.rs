@@ -16,7 +16,7 @@ const LARGEST: usize = 1_000_000;
 impl Subject for Bed {
     fn open<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, larder::Result<Arc<dyn Store>>> {
         // What is shown here is not how long a busy machine takes.
-        let store = self.within(prefix, &format!("&max={LARGEST}&timeout=1m"));
+        let store = self.within(prefix, &format!("&max={LARGEST}&timeout=5m"));
         Box::pin(async move { store })
     }
 
@@ -38,7 +38,7 @@ pub(crate) async fn conforms(bed: &Bed) {
     let (tags, others): (Vec<&Case>, Vec<&Case>) =
         cases.partition(|case| case.name().starts_with("tags::"));
     let mut failures = Vec::new();
-    for (cases, at_once) in [(tags, 1), (others, 12)] {
+    for (cases, at_once) in [(tags, 1), (others, 6)] {
         let ran = cases.into_iter().map(|case| case.run(bed));
         let ran: Vec<_> = stream::iter(ran).buffer_unordered(at_once).collect().await;
         failures.extend(

@@ -97,10 +97,12 @@ fn sorted(methods: &[&str]) -> String {
 
 pub(crate) async fn faults_are_errors_and_pass(bed: &Bed, front: &Front) {
     let store = bed.open_with("&conditional=1&timeout=600ms&connect_timeout=300ms");
-    let big = headed(&[7; 200_000], 60_000, &[]);
-    write(&*store, "k", &big).await;
-    let get = async || store.read(&[question("k", Ask::EntryOrLease, &[])]).await;
-    let kind = async || get().await.err().map(|error| error.kind());
+    let patient = bed.open_with("&conditional=1&timeout=1m");
+    let big = headed(&[7; 200_000], 3_600_000, &[]);
+    write(&*patient, "k", &big).await;
+    let get = async || patient.read(&[question("k", Ask::EntryOrLease, &[])]).await;
+    let hasty = async || store.read(&[question("k", Ask::EntryOrLease, &[])]).await;
+    let kind = async || hasty().await.err().map(|error| error.kind());
 
     // What passes at once is not seen.
     for fault in [
@@ -117,7 +119,7 @@ pub(crate) async fn faults_are_errors_and_pass(bed: &Bed, front: &Front) {
         );
     }
     // What stays is an error, in time.
-    let limit = Duration::from_millis(1_500);
+    let limit = Duration::from_secs(10);
     for (fault, due) in [
         (Fault::Status(503), ErrorKind::Unavailable),
         (Fault::Status(500), ErrorKind::Unavailable),
@@ -144,7 +146,7 @@ pub(crate) async fn faults_are_errors_and_pass(bed: &Bed, front: &Front) {
     if let Ok(found) = get().await {
         assert_eq!(found[0].bytes, None);
     }
-    let removed = store.remove(&Removal::Prefix("k")).await;
+    let removed = patient.remove(&Removal::Prefix("k")).await;
     assert_eq!(removed.unwrap_err().kind(), ErrorKind::Store);
     front.heal();
     assert_eq!(get().await.unwrap()[0].bytes, Some(big.clone()), "healed");
@@ -152,7 +154,7 @@ pub(crate) async fn faults_are_errors_and_pass(bed: &Bed, front: &Front) {
 
 /// A conditional write of which nobody knows whether it was done is not made again: it would refuse itself.
 pub(crate) async fn nothing_is_done_twice(bed: &Bed, front: &Front) {
-    let store = bed.open_with("&conditional=1");
+    let store = bed.open_with("&conditional=1&timeout=1m");
     let counters = store.counters().unwrap();
     assert_eq!(counters.add("n", 1, HOUR).await.unwrap(), 1);
     let token = lease(&*store, "k").await;
@@ -195,14 +197,14 @@ pub(crate) async fn others_delay_and_do_not_fail(bed: &Bed, front: &Front) {
     assert_eq!(counters.add("n", 2, HOUR).await.unwrap(), 3);
     assert_eq!(asked(front), [["GET"; 21], ["PUT"; 21]].concat().join(" "));
 
-    let store = bed.open_with("&conditional=1&timeout=300ms");
+    let hasty = bed.open_with("&conditional=1&timeout=3s");
     front.fail(Fault::Conditions(412), u32::MAX);
     let started = Instant::now();
-    let refused = store.counters().unwrap().add("n", 4, HOUR).await;
+    let refused = hasty.counters().unwrap().add("n", 4, HOUR).await;
     let error = refused.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("again and again"), "{error}");
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(20));
     front.heal();
     assert_eq!(bytes(&*store, "n").await, Some(b"3".to_vec()));
 }
@@ -215,7 +217,7 @@ pub(crate) async fn a_server_that_is_gone_is_unavailable(store: &dyn Store) {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(
         store.ping().await.unwrap_err().kind(),
         ErrorKind::Unavailable

@@ -40,8 +40,11 @@ impl Place {
 
     fn url(&self) -> String {
         match self {
-            Self::Redis(server) => format!("redis://{}/0", server.address()),
-            Self::Sqlite(directory) => format!("sqlite://{}", directory.join("a.db").display()),
+            Self::Redis(server) => format!("redis://{}/0?connect_timeout=20s", server.address()),
+            Self::Sqlite(directory) => format!(
+                "sqlite://{}?busy_timeout=30s",
+                directory.join("a.db").display()
+            ),
         }
     }
 }
@@ -85,7 +88,7 @@ fn child() {
                     blocking.set("k", &9_u64).ttl("1h").wait()?;
                     std::process::abort()
                 })
-                .timeout("1s")
+                .timeout("10s")
                 .wait();
         }
         role => {
@@ -112,14 +115,30 @@ fn add(cache: &Cache, mode: Mode) {
     done.unwrap();
 }
 
-fn start(role: &str, url: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A process that ends with its test.
+struct Other(Child);
+
+impl Other {
+    fn succeeds(mut self) -> bool {
+        self.0.wait().unwrap().success()
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn start(role: &str, url: &str) -> Other {
+    let started = Command::new(std::env::current_exe().unwrap())
         .args(["real::child", "--exact"])
         .env(ROLE, role)
         .env(URL, url)
         .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Other(started.unwrap())
 }
 
 #[test]
@@ -130,8 +149,8 @@ fn two_processes_that_read_and_write_one_number_lose_nothing() {
             let cache = cache(&url);
             cache.blocking().delete("n").unwrap();
             let others = [start(role, &url), start(role, &url)];
-            for mut other in others {
-                assert!(other.wait().unwrap().success());
+            for other in others {
+                assert!(other.succeeds());
             }
             let sum = cache.blocking().get::<u64>("n").unwrap();
             assert_eq!(sum, Some(2 * TIMES), "{role} on {url}");
@@ -144,8 +163,7 @@ fn two_processes_that_read_and_write_one_number_lose_nothing() {
 fn a_process_that_dies_in_the_middle_changes_nothing_and_its_locks_end() {
     for place in Place::all() {
         let url = place.url();
-        let mut other = start("die", &url);
-        assert!(!other.wait().unwrap().success());
+        assert!(!start("die", &url).succeeds());
         let cache = cache(&url);
         let blocking = cache.blocking();
         assert_eq!(blocking.get::<u64>("k").unwrap(), None);
