@@ -100,7 +100,8 @@ impl Ambient {
         self.layers.iter().flat_map(of).collect()
     }
 
-    /// Takes the lock of a key, in a transaction that locks. One that cannot have it is not committed, whatever becomes of the error.
+    /// Takes the lock of a key, in a transaction that locks or in one inside it. The innermost one is not committed if it cannot have it, whatever
+    /// becomes of the error.
     ///
     /// # Errors
     /// When another transaction holds it.
@@ -108,7 +109,8 @@ impl Ambient {
         let Some(overlay) = self.transaction() else {
             return Ok(());
         };
-        let Some(gate) = overlay.gate() else {
+        let mut inwards = self.layers.iter().rev();
+        let Some(gate) = inwards.find_map(|layer| layer.gate()) else {
             return Ok(());
         };
         let gate: &dyn Gate = &**gate;

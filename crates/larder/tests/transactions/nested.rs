@@ -3,7 +3,7 @@
 use larder::transaction::Mode;
 use larder::{Cache, ErrorKind};
 
-use crate::support::{World, millis};
+use crate::support::{Gate, Running, World, millis, secs};
 use crate::{Done, Outsider, given_up, number};
 
 #[test]
@@ -165,6 +165,72 @@ fn locks_of_an_inner_transaction_are_held_until_the_outer_one_ends() {
         assert!(!cache.is_locked("@transaction:k").await.unwrap());
         assert_eq!(number(&cache, "k").await, Some(1));
     });
+}
+
+#[test]
+fn one_without_locks_takes_those_of_the_one_around_it() {
+    let world = World::new();
+    let cache = world.cache();
+    let gate = Gate::default();
+    let add = || {
+        let (cache, gate) = (cache.clone(), gate.clone());
+        let running = world.spawn(async move {
+            let (cache, gate) = (&cache, &gate);
+            let add = || async {
+                let before = number(cache, "n").await.unwrap_or_default();
+                gate.pass().await;
+                cache.set("n", &(before + 1)).ttl("1m").await.map(drop)
+            };
+            cache
+                .transaction(Mode::Locked, |_| async {
+                    let inner: Done = cache.transaction(Mode::Fast, |_| add()).await;
+                    inner
+                })
+                .await
+        });
+        world.settle();
+        running
+    };
+    let (one, two): (Running<Done>, Running<Done>) = (add(), add());
+    gate.open();
+    world.settle();
+    one.value().unwrap();
+    two.value().unwrap();
+    assert_eq!(Outsider(cache).number("n"), Some(2), "nothing is lost");
+}
+
+#[test]
+fn one_without_locks_that_cannot_have_one_is_not_committed() {
+    let world = World::new();
+    let cache = world.cache();
+    let _lock = cache
+        .blocking()
+        .lock("@transaction:taken")
+        .ttl("1h")
+        .wait()
+        .unwrap();
+    let here = cache.clone();
+    let running = world.spawn(async move {
+        let here = &here;
+        here.transaction(Mode::Locked, |_| async {
+            let inner: Done = here
+                .transaction(Mode::Fast, |_| async {
+                    here.set("z", &1_u64).ttl("1m").await?;
+                    assert!(here.delete("taken").await.is_err());
+                    Ok(())
+                })
+                .await;
+            assert_eq!(inner.unwrap_err().kind(), ErrorKind::Conflict);
+            here.set("outer", &1_u64).ttl("1m").await.map(drop)
+        })
+        .await
+    });
+    world.advance(secs(1));
+    let done: Done = running.value();
+    done.unwrap();
+    let outsider = Outsider(cache);
+    assert_eq!(outsider.number("z"), None);
+    assert_eq!(outsider.number("outer"), Some(1));
 }
 
 #[test]
