@@ -194,9 +194,11 @@ impl Overlay {
             }
             return;
         }
-        let matches = |key: &Key| covers(selector, inner.bare(key.as_str()));
+        // Middleware is asked here and not under the lock.
+        let kept = inner.kept_selector(selector);
+        let matches = |key: &Key| covers(&kept, inner.bare(key.as_str()));
         self.flights.revoke(matches);
-        self.change(|state| ((), state.forget(selector, matches)));
+        self.change(|state| ((), state.forget((selector, &kept), matches)));
     }
 
     /// Keeps what a source gave inside, if nobody inside has changed its key or tags since `turn` was taken.

@@ -137,9 +137,10 @@ impl Inner {
             }
             Selector::Tags(_) => 0,
             others => {
+                let kept = self.kept_selector(others);
                 let covered = |key: &Key| {
                     key.as_str().starts_with(&*self.prefix)
-                        && overlay::covers(others, self.bare(key.as_str()))
+                        && overlay::covers(&kept, self.bare(key.as_str()))
                 };
                 let mut keys = self.memory.matching(|key, _| covered(key));
                 keys.extend(ambient.keys().into_iter().filter(covered));

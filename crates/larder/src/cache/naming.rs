@@ -7,6 +7,7 @@ use super::Inner;
 use crate::event::Event;
 use crate::key::KeyBuf;
 use crate::middleware::{Doing, Intended};
+use crate::selector::Selector;
 
 impl Inner {
     /// The key under which the key of a user is kept.
@@ -37,6 +38,17 @@ impl Inner {
     /// What all keys begin with that a user's prefix means.
     pub(crate) fn kept_prefix(&self, prefix: &str) -> String {
         format!("{}{}", self.prefix, self.middleware.prefix(prefix))
+    }
+
+    /// What a user's selector means among keys as they are kept, without the cache's prefix. Not for keys: they are kept one by one.
+    pub(crate) fn kept_selector(&self, selector: &Selector) -> Selector {
+        match selector {
+            Selector::Prefix(prefix) => Selector::Prefix(self.middleware.prefix(prefix).into()),
+            Selector::Pattern(pattern) => {
+                Selector::Pattern(self.middleware.pattern(pattern).into())
+            }
+            other => other.clone(),
+        }
     }
 
     /// Asks the middleware whether an operation goes on; `None` when it is left out, which is told.

@@ -14,14 +14,23 @@ use crate::selector::Selector;
 #[derive(Debug, Default)]
 pub(crate) struct State {
     changes: HashMap<Key, Change, RandomState>,
-    /// Prefixes, patterns and all, as they came.
-    removals: Vec<Selector>,
+    /// Prefixes, patterns and all.
+    removals: Vec<Removal>,
     /// Tags, and which invalidation by tags was the last that named them.
     tags: HashMap<Key, u64, RandomState>,
     epoch: u64,
 }
 
-/// Whether a selector means a key by its text.
+/// A removal that is not of single keys.
+#[derive(Debug)]
+struct Removal {
+    /// As the user said it, for the commit.
+    said: Selector,
+    /// Behind all middleware, as keys are kept.
+    kept: Selector,
+}
+
+/// Whether a selector, behind all middleware, means a key by its text.
 pub(crate) fn covers(selector: &Selector, bare: &str) -> bool {
     match selector {
         Selector::Prefix(prefix) => bare.starts_with(prefix.as_str()),
@@ -82,7 +91,7 @@ impl State {
             None => self
                 .removals
                 .iter()
-                .any(|removal| covers(removal, bare))
+                .any(|removal| covers(&removal.kept, bare))
                 .then_some(None),
         }
     }
@@ -114,10 +123,10 @@ impl State {
         tags.iter().all(stands)
     }
 
-    /// Notes an invalidation that is not by keys; what it replaces.
+    /// Notes an invalidation that is not by keys, as the user said it and as keys are kept; what it replaces.
     pub(super) fn forget(
         &mut self,
-        selector: &Selector,
+        (selector, kept): (&Selector, &Selector),
         matches: impl Fn(&Key) -> bool,
     ) -> Vec<Change> {
         let by_tag =
@@ -139,7 +148,10 @@ impl State {
                 self.tags
                     .extend(tags.iter().map(|tag| (tag.clone(), epoch)));
             }
-            other if !self.removals.contains(other) => self.removals.push(other.clone()),
+            said if self.removals.iter().all(|removal| removal.said != *said) => {
+                let (said, kept) = (said.clone(), kept.clone());
+                self.removals.push(Removal { said, kept });
+            }
             _ => {}
         }
         dropped
@@ -147,7 +159,7 @@ impl State {
 
     /// The changes of keys, and the invalidations that come before them.
     pub(crate) fn into_parts(self) -> (Vec<Selector>, Vec<(Key, Change)>) {
-        let mut selectors = self.removals;
+        let mut selectors: Vec<Selector> = self.removals.into_iter().map(|r| r.said).collect();
         if selectors.contains(&Selector::All) {
             selectors = vec![Selector::All];
         }

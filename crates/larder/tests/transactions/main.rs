@@ -16,6 +16,7 @@ mod deferred;
 mod ending;
 mod functions;
 mod locked;
+mod middleware;
 mod model;
 mod nested;
 mod real;

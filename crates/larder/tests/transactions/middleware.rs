@@ -1,0 +1,126 @@
+//! Removals by prefix and pattern where middleware keeps entries under other keys.
+
+use larder::middleware::{Lowercase, Prefix};
+use larder::transaction::Mode;
+use larder::{Cache, deferred};
+
+use crate::support::World;
+use crate::{Done, Outsider, given_up, number};
+
+fn cache(world: &World) -> Cache {
+    let builder = world.builder().prefix("own:");
+    let builder = builder.middleware(Lowercase).middleware(Prefix::new("eu:"));
+    builder.build().unwrap()
+}
+
+/// The two ways in which a test removes the same keys.
+async fn remove(cache: &Cache, by_prefix: bool) -> Done {
+    match by_prefix {
+        true => cache.delete_prefix("User:").await?,
+        false => cache.delete_pattern("User:?").await?,
+    };
+    Ok(())
+}
+
+#[test]
+fn what_was_written_before_the_removal_is_not_committed() {
+    for by_prefix in [true, false] {
+        let world = World::new();
+        let cache = cache(&world);
+        world.run(async move {
+            let done: Done = cache
+                .transaction(Mode::Fast, |_| async {
+                    cache.set("User:1", &1_u64).ttl("1m").await?;
+                    cache.set("other", &1_u64).ttl("1m").await?;
+                    remove(&cache, by_prefix).await
+                })
+                .await;
+            done.unwrap();
+            assert_eq!(number(&cache, "user:1").await, None);
+            assert_eq!(number(&cache, "other").await, Some(1));
+        });
+    }
+}
+
+#[test]
+fn what_was_there_before_is_gone_inside_and_after_the_commit() {
+    for by_prefix in [true, false] {
+        let world = World::new();
+        let cache = cache(&world);
+        let outsider = Outsider(cache.clone());
+        world.run(async move {
+            for fails in [true, false] {
+                cache.set("User:1", &1_u64).ttl("1m").await.unwrap();
+                let done: Done = cache
+                    .transaction(Mode::Fast, |_| async {
+                        remove(&cache, by_prefix).await?;
+                        assert_eq!(number(&cache, "User:1").await, None);
+                        assert!(cache.scan("*").await?.is_empty());
+                        assert_eq!(outsider.number("User:1"), Some(1));
+                        if fails { Err(given_up()) } else { Ok(()) }
+                    })
+                    .await;
+                assert_eq!(done.is_err(), fails);
+                assert_eq!(outsider.number("User:1"), fails.then_some(1));
+            }
+        });
+    }
+}
+
+#[test]
+fn removals_say_how_many_they_met() {
+    let world = World::new();
+    let cache = cache(&world);
+    world.run(async move {
+        cache.set("User:1", &1_u64).ttl("1m").await.unwrap();
+        let done: Done = cache
+            .transaction(Mode::Fast, |_| async {
+                cache.set("User:2", &1_u64).ttl("1m").await?;
+                assert_eq!(cache.delete_prefix("User:").await?, 2);
+                Ok(())
+            })
+            .await;
+        done.unwrap();
+    });
+}
+
+#[test]
+fn deferred_removals_are_seen_inside_and_applied_at_the_commit() {
+    for by_prefix in [true, false] {
+        let world = World::new();
+        let cache = cache(&world);
+        world.run(async move {
+            cache.set("User:1", &1_u64).ttl("1m").await.unwrap();
+            let pending = deferred();
+            let inside = async {
+                remove(&cache, by_prefix).await.unwrap();
+                assert_eq!(number(&cache, "User:1").await, None);
+            };
+            pending.wrap(inside).await;
+            assert_eq!(number(&cache, "User:1").await, Some(1));
+            pending.commit().await.unwrap();
+            assert_eq!(number(&cache, "User:1").await, None);
+        });
+    }
+}
+
+#[test]
+fn a_view_is_cleared_inside() {
+    let world = World::new();
+    let cache = cache(&world);
+    let view = cache.scoped("Shop:7:");
+    world.run(async move {
+        view.set("old", &1_u64).ttl("1m").await.unwrap();
+        let done: Done = cache
+            .transaction(Mode::Fast, |_| async {
+                view.set("new", &1_u64).ttl("1m").await?;
+                view.clear().await?;
+                assert_eq!(number(&view, "old").await, None);
+                assert_eq!(number(&view, "new").await, None);
+                Ok(())
+            })
+            .await;
+        done.unwrap();
+        assert!(cache.is_empty());
+    });
+}
