@@ -237,9 +237,23 @@ impl Overlay {
         Some(added.lived(slot))
     }
 
+    /// Whether this scope has kept anything of a key, or of an entry under these tags, since a [`moment`](crate::flight::moment).
+    fn is_changed_since(&self, key: &Key, tags: &[Key], since: u64) -> bool {
+        let bare = self.cache.inner.bare(key.as_str());
+        let changed = |state: &State| {
+            state.is_changed_since(key, bare, since) || !state.tags_stand_since(tags, since)
+        };
+        self.read(changed).unwrap_or_default()
+    }
+
     /// Takes over what a scope inside has committed; gives back what is not kept here.
     fn absorb(&self, state: State) -> Option<State> {
-        let (selectors, changes) = state.into_parts();
+        let (selectors, mut changes) = state.into_parts();
+        // What was loaded inside does not stand against what came here since its load began.
+        changes.retain(|(key, change)| match change {
+            Change::Loaded(kept, _, since) => !self.is_changed_since(key, kept.slot.tags(), *since),
+            _ => true,
+        });
         selectors.iter().for_each(|selector| self.forget(selector));
         if self.kind == Kind::Transaction {
             for (key, change) in changes {
@@ -269,7 +283,7 @@ impl Overlay {
         });
     }
 
-    /// How many invalidations by tags there were inside.
+    /// When the last invalidation by tags was kept inside.
     fn epoch(&self) -> u64 {
         self.read(State::epoch).unwrap_or_default()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Amendment, Change, Gate, Kept, Kind, Layer, Overlay, Reading, Rights, State};
 use crate::entry::Slot;
 use crate::error::Result;
-use crate::flight::Flight;
+use crate::flight::{Flight, moment};
 use crate::key::Key;
 use crate::lease::{Joined, Lease};
 use crate::selector::Selector;
@@ -94,7 +94,7 @@ impl Ambient {
     /// The keys that are changed inside.
     pub(crate) fn keys(&self) -> Vec<Key> {
         let of = |layer: &Arc<Overlay>| {
-            let keys = |state: &State| state.keys().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+            let keys = |state: &State| state.keys().cloned().collect::<Vec<_>>();
             layer.read(keys).unwrap_or_default()
         };
         self.layers.iter().flat_map(of).collect()
@@ -179,9 +179,10 @@ impl Ambient {
     /// Joins a load of a key inside, or begins one.
     pub(crate) fn join(&self, key: &Key) -> Joined {
         let overlay = self.keeper(Came::Loaded);
+        let now = moment();
         let epoch = overlay.epoch();
-        let joins = |flight: &Flight| flight.as_of == epoch;
-        overlay.flights.join(key, epoch, joins)
+        let joins = |flight: &Flight| flight.as_of >= epoch;
+        overlay.flights.join(key, now, joins)
     }
 
     /// The right to keep what is computed from now on, without a flight.
@@ -191,7 +192,7 @@ impl Ambient {
             // Who asked for a new value must not have it overwritten by an older load that is under way.
             overlay.flights.lock(key).revoke(key);
         }
-        overlay.flights.take(key, overlay.epoch())
+        overlay.flights.take(key, moment())
     }
 
     /// Whether those inside have changed what an entry of this key would be.
@@ -223,8 +224,8 @@ impl Ambient {
             (Came::Loaded, Some(Change::Written(_) | Change::Put(..) | Change::Counted(..))) => {
                 None
             }
-            _ if changed => Some(Change::Loaded(kept, None)),
-            _ => Some(Change::Loaded(kept, Some(rights))),
+            _ if changed => Some(Change::Loaded(kept, None, turn.as_of)),
+            _ => Some(Change::Loaded(kept, Some(rights), turn.as_of)),
         };
         overlay.keep(turn, &slot, change);
     }

@@ -14,8 +14,8 @@ pub(crate) enum Change {
     Written(Kept),
     /// What `#[cache_put]` computed: true, unless somebody has changed its key since its body began.
     Put(Kept, Rights),
-    /// What a source gave. Without rights the scope had removed the key before, and so does the commit.
-    Loaded(Kept, Option<Rights>),
+    /// What a source gave, and the moment before it was asked. Without rights the scope had removed the key before, and so does the commit.
+    Loaded(Kept, Option<Rights>, u64),
     Removed,
     /// A number that begins anew, whatever is beneath: what is seen, and what is added.
     Counted(Slot, Amendment),
@@ -65,7 +65,7 @@ impl Change {
     /// The entry that those inside see, if this decides it.
     pub(super) fn decided(&self) -> Option<Option<&Slot>> {
         match self {
-            Self::Written(kept) | Self::Put(kept, _) | Self::Loaded(kept, _) => {
+            Self::Written(kept) | Self::Put(kept, _) | Self::Loaded(kept, ..) => {
                 Some(Some(&kept.slot))
             }
             Self::Counted(slot, _) => Some(Some(slot)),
@@ -76,7 +76,7 @@ impl Change {
 
     /// Whether the commit removes the key.
     pub(crate) fn removes(&self) -> bool {
-        matches!(self, Self::Removed | Self::Loaded(_, None))
+        matches!(self, Self::Removed | Self::Loaded(_, None, _))
     }
 
     /// The tags by which it may be removed.
@@ -93,9 +93,9 @@ impl Change {
             Self::Written(kept) => Self::Written(kept.amended(&by)),
             Self::Put(kept, rights) => Self::Put(kept.amended(&by), rights),
             // What is changed by hand is true, whatever it was loaded under.
-            Self::Loaded(kept, rights) => match by.add {
+            Self::Loaded(kept, rights, since) => match by.add {
                 Some(_) => Self::Written(kept.amended(&by)),
-                None => Self::Loaded(kept.amended(&by), rights),
+                None => Self::Loaded(kept.amended(&by), rights, since),
             },
             Self::Removed => Self::Removed,
             Self::Counted(slot, before) => Self::Counted(by.of(slot), before.and(by)),

@@ -7,18 +7,34 @@ use foldhash::fast::RandomState;
 
 use super::Change;
 use crate::entry::Slot;
+use crate::flight::moment;
 use crate::key::Key;
 use crate::selector::Selector;
 
 /// What stands for a key is in `changes`; what removals mean for keys that are not in it is in the rest.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    changes: HashMap<Key, Change, RandomState>,
+    changes: HashMap<Key, At<Change>, RandomState>,
     /// Prefixes, patterns and all.
     removals: Vec<Removal>,
-    /// Tags, and which invalidation by tags was the last that named them.
+    /// Tags, and the moment of the last invalidation that named them.
     tags: HashMap<Key, u64, RandomState>,
+    /// The last of these moments.
     epoch: u64,
+}
+
+/// Something, and the [`moment`] since which it is kept.
+#[derive(Debug)]
+struct At<T> {
+    what: T,
+    since: u64,
+}
+
+impl<T> At<T> {
+    fn now(what: T) -> Self {
+        let since = moment();
+        Self { what, since }
+    }
 }
 
 /// A removal that is not of single keys.
@@ -28,6 +44,8 @@ struct Removal {
     said: Selector,
     /// Behind all middleware, as keys are kept.
     kept: Selector,
+    /// The moment when it was said last.
+    last: u64,
 }
 
 /// Whether a selector, behind all middleware, means a key by its text.
@@ -44,8 +62,9 @@ pub(crate) fn covers(selector: &Selector, bare: &str) -> bool {
 impl State {
     /// Changes of keys alone.
     pub(super) fn of(changes: Vec<(Key, Change)>) -> Self {
+        let now = |(key, change)| (key, At::now(change));
         Self {
-            changes: changes.into_iter().collect(),
+            changes: changes.into_iter().map(now).collect(),
             ..Self::default()
         }
     }
@@ -59,11 +78,18 @@ impl State {
     }
 
     pub(super) fn at(&self, key: &Key) -> Option<&Change> {
-        self.changes.get(key)
+        self.changes.get(key).map(|at| &at.what)
     }
 
-    pub(super) fn keys(&self) -> impl Iterator<Item = (&Key, &Change)> {
-        self.changes.iter()
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.changes.keys()
+    }
+
+    /// Whether a key was changed, or removed by a prefix, a pattern or with all, since a moment.
+    pub(super) fn is_changed_since(&self, key: &Key, bare: &str, since: u64) -> bool {
+        let changed = |at: &At<Change>| at.since > since;
+        let removed = |removal: &Removal| removal.last > since && covers(&removal.kept, bare);
+        self.changes.get(key).is_some_and(changed) || self.removals.iter().any(removed)
     }
 
     pub(super) fn has_tags(&self) -> bool {
@@ -72,21 +98,21 @@ impl State {
 
     pub(super) fn put(&mut self, key: &Key, change: Change) -> Option<Change> {
         match self.changes.entry(key.clone()) {
-            Entry::Occupied(mut found) => Some(found.insert(change)),
+            Entry::Occupied(mut found) => Some(found.insert(At::now(change)).what),
             Entry::Vacant(free) => {
-                free.insert(change);
+                free.insert(At::now(change));
                 None
             }
         }
     }
 
     pub(super) fn take(&mut self, key: &Key) -> Option<Change> {
-        self.changes.remove(key)
+        self.changes.remove(key).map(|at| at.what)
     }
 
     /// What this scope says of a key, whatever lies beneath; `None` when that counts.
     pub(super) fn decided(&self, key: &Key, bare: &str) -> Option<Option<Slot>> {
-        match self.changes.get(key) {
+        match self.at(key) {
             Some(change) => change.decided().map(|slot| slot.cloned()),
             None => self
                 .removals
@@ -99,7 +125,7 @@ impl State {
     /// What those inside see of what lies beneath.
     pub(super) fn over(&self, key: &Key, beneath: Option<Slot>) -> Option<Slot> {
         let standing = beneath.filter(|slot| !self.covers_tags(slot.tags()))?;
-        match self.changes.get(key) {
+        match self.at(key) {
             Some(Change::Amended(amendment)) => Some(amendment.of(standing)),
             _ => Some(standing),
         }
@@ -107,7 +133,7 @@ impl State {
 
     /// What is added to a key that is not there beneath.
     pub(super) fn added(&self, key: &Key) -> Option<&super::Amendment> {
-        match self.changes.get(key) {
+        match self.at(key) {
             Some(Change::Amended(amendment)) if amendment.add.is_some() => Some(amendment),
             _ => None,
         }
@@ -136,23 +162,25 @@ impl State {
             _ => matches(key),
         };
         let mut dropped = Vec::new();
-        for (key, change) in &mut self.changes {
-            if covered(key, change) {
-                dropped.push(std::mem::replace(change, Change::Removed));
+        for (key, at) in &mut self.changes {
+            if covered(key, &at.what) {
+                let before = std::mem::replace(at, At::now(Change::Removed));
+                dropped.push(before.what);
             }
         }
-        match selector {
-            Selector::Tags(tags) => {
-                self.epoch += 1;
-                let epoch = self.epoch;
-                self.tags
-                    .extend(tags.iter().map(|tag| (tag.clone(), epoch)));
+        let last = moment();
+        if let Selector::Tags(tags) = selector {
+            self.epoch = last;
+            self.tags.extend(tags.iter().map(|tag| (tag.clone(), last)));
+            return dropped;
+        }
+        let mut removals = self.removals.iter_mut();
+        match removals.find(|removal| removal.said == *selector) {
+            Some(removal) => removal.last = last,
+            None => {
+                let (said, kept) = (selector.clone(), kept.clone());
+                self.removals.push(Removal { said, kept, last });
             }
-            said if self.removals.iter().all(|removal| removal.said != *said) => {
-                let (said, kept) = (said.clone(), kept.clone());
-                self.removals.push(Removal { said, kept });
-            }
-            _ => {}
         }
         dropped
     }
@@ -166,7 +194,8 @@ impl State {
         if !self.tags.is_empty() {
             selectors.push(Selector::Tags(self.tags.into_keys().collect()));
         }
-        (selectors, self.changes.into_iter().collect())
+        let changes = self.changes.into_iter().map(|(key, at)| (key, at.what));
+        (selectors, changes.collect())
     }
 
     /// All that is removed, by keys without the prefix of the cache.

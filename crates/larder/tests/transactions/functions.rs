@@ -392,3 +392,71 @@ fn the_attribute_works_on_sync_functions() {
         "it cannot fail"
     );
 }
+
+#[test]
+fn what_an_inner_transaction_loads_gives_way_to_what_the_outer_one_did_meanwhile() {
+    for sets in [false, true] {
+        for is_loading in [false, true] {
+            let world = World::new();
+            let cache = world.cache();
+            let (mut shop, outsider) = (Shop::new(&cache), Outsider(cache.clone()));
+            let gate = Gate::default();
+            if is_loading {
+                shop.gate = gate.clone();
+            }
+            world.run(async move {
+                let inner = async || -> Done {
+                    cache
+                        .transaction(Mode::Fast, |_| async {
+                            assert_eq!(shop.price(2).await?, 2);
+                            gate.pass().await;
+                            Ok(())
+                        })
+                        .await
+                };
+                let meanwhile = async || -> Done {
+                    match sets {
+                        true => cache.set("price:2", &9_u64).ttl("1h").await?,
+                        false => cache.delete("price:2").await?,
+                    };
+                    gate.open();
+                    Ok(())
+                };
+                let done: Done = cache
+                    .transaction(Mode::Fast, |_| async {
+                        let both = futures_util::future::join(inner(), meanwhile());
+                        let (inner, meanwhile) = both.await;
+                        inner.and(meanwhile)
+                    })
+                    .await;
+                done.unwrap();
+                assert_eq!(
+                    outsider.number("price:2"),
+                    sets.then_some(9),
+                    "set: {sets}, during the load: {is_loading}"
+                );
+            });
+        }
+    }
+}
+
+#[test]
+fn what_is_loaded_in_a_transaction_is_not_stored_where_its_removal_waits_around_it() {
+    let world = World::new();
+    let cache = world.cache();
+    let (shop, outsider) = (Shop::new(&cache), Outsider(cache.clone()));
+    world.run(async move {
+        let pending = larder::deferred();
+        let inside = async {
+            cache.delete("price:2").await?;
+            cache
+                .transaction(Mode::Fast, |_| async { shop.price(2).await.map(drop) })
+                .await
+        };
+        let done: Done = pending.wrap(inside).await;
+        done.unwrap();
+        assert_eq!(outsider.number("price:2"), None);
+        pending.commit().await.unwrap();
+        assert_eq!(outsider.number("price:2"), None);
+    });
+}

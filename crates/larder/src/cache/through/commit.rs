@@ -71,11 +71,13 @@ impl Inner {
                 Change::Written(kept) | Change::Put(kept, _) if kept.slot.keep_until() <= now => {
                     sorted.removed.push(key);
                 }
-                Change::Removed | Change::Loaded(_, None) => sorted.removed.push(key),
+                Change::Removed | Change::Loaded(_, None, _) => sorted.removed.push(key),
                 _ if !writes => {}
                 Change::Written(kept) => sorted.written.push((key, kept)),
                 Change::Put(kept, rights) => sorted.put.push((key, kept, rights)),
-                Change::Loaded(kept, Some(rights)) => sorted.loaded.push((key, kept, rights)),
+                Change::Loaded(kept, Some(rights), _) => {
+                    sorted.loaded.push((key, kept, rights));
+                }
                 Change::Counted(slot, amendment) => {
                     match self.outside {
                         None => {
