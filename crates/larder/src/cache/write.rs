@@ -281,9 +281,9 @@ impl Inner {
             let stored = self.memory.peek(key);
             let found = stored.as_ref().filter(|slot| self.is_served(slot));
             let written = make(change, found);
-            let (keep_until, pushed) = match written {
+            let (written, pushed) = match written {
                 Some(slot) => (
-                    Some(slot.keep_until()),
+                    Some((slot.keep_until(), self.noted(&slot))),
                     self.memory.insert(key.clone(), slot),
                 ),
                 None => {
@@ -292,15 +292,16 @@ impl Inner {
                 }
             };
             let was_alive = stored.as_ref().is_some_and(|slot| self.is_alive(slot));
-            out.push((key, stored, was_alive, keep_until, pushed));
+            out.push((key, stored, was_alive, written, pushed));
         }
         drop(locked);
-        for (key, stored, was_alive, keep_until, pushed) in out {
-            match keep_until {
-                Some(keep_until) => {
+        for (key, stored, was_alive, written, pushed) in out {
+            match written {
+                Some((keep_until, noted)) => {
                     self.sweeper.note(self, keep_until);
                     self.stats.add(Counter::Stored, 1);
                     self.tell(|| Event::Stored { key: key.as_str() });
+                    self.written("memory", key, noted);
                     self.pushed_out(key, pushed);
                 }
                 None => {

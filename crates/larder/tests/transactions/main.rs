@@ -15,6 +15,7 @@ mod counting;
 mod deferred;
 mod ending;
 mod functions;
+mod heard;
 mod locked;
 mod middleware;
 mod model;

@@ -169,7 +169,7 @@ impl Inner {
     }
 
     fn tell_removed(&self, removed: &[Key]) {
-        if removed.is_empty() || !self.observers.are_any() {
+        if removed.is_empty() || !self.is_told() {
             return;
         }
         let bare = |key: &Key| Key::from(&*self.original(key.as_str()));
