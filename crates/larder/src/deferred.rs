@@ -21,6 +21,8 @@ use crate::selector::Selector;
 ///
 /// Writes (`set`, `#[cache_put]`) are not collected: they are seen at once. Keep them in a [`transaction`](crate::transaction).
 ///
+/// What runs on inside after the commit, or after the drop, invalidates at once, as outside.
+///
 /// # Dropped
 /// Without [`commit`](Self::commit) or [`discard`](Self::discard) the drop applies what was collected, the part that needs a store behind. An early return with `?` from the commit of the database does not
 /// say whether that took place, and an invalidation too many costs a load, one too few a wrong value.

@@ -164,11 +164,11 @@ impl Overlay {
         self.state.lock().as_ref().map(read)
     }
 
-    /// Keeps a change of one key. Loads of the key that are under way inside will not replace it.
-    pub(crate) fn put(&self, key: &Key, change: Change) {
+    /// Keeps a change of one key; false when this has ended. Loads of the key that are under way inside will not replace it.
+    pub(crate) fn put(&self, key: &Key, change: Change) -> bool {
         self.flights.lock(key).revoke(key);
         let put = |state: &mut State| ((), Vec::from_iter(state.put(key, change)));
-        self.change(put);
+        self.change(put).is_some()
     }
 
     /// Changes one key by what it was changed to before.
@@ -185,20 +185,19 @@ impl Overlay {
         });
     }
 
-    /// Keeps an invalidation. Loads that it covers and that are under way inside are not kept.
-    pub(crate) fn forget(&self, selector: &Selector) {
+    /// Keeps an invalidation; false when this has ended. Loads that it covers and that are under way inside are not kept.
+    pub(crate) fn forget(&self, selector: &Selector) -> bool {
         let inner = &self.cache.inner;
         if let Selector::Keys(keys) = selector {
-            for key in keys {
-                self.put(&inner.key(key.as_str()).to_key(), Change::Removed);
-            }
-            return;
+            let remove = |key: &Key| self.put(&inner.key(key.as_str()).to_key(), Change::Removed);
+            return keys.iter().all(remove);
         }
         // Middleware is asked here and not under the lock.
         let kept = inner.kept_selector(selector);
         let matches = |key: &Key| covers(&kept, inner.bare(key.as_str()));
         self.flights.revoke(matches);
-        self.change(|state| ((), state.forget((selector, &kept), matches)));
+        let forget = |state: &mut State| ((), state.forget((selector, &kept), matches));
+        self.change(forget).is_some()
     }
 
     /// Keeps what a source gave inside, if nobody inside has changed its key or tags since `turn` was taken.
@@ -254,12 +253,14 @@ impl Overlay {
             Change::Loaded(kept, _, since) => !self.is_changed_since(key, kept.slot.tags(), *since),
             _ => true,
         });
-        selectors.iter().for_each(|selector| self.forget(selector));
+        for selector in &selectors {
+            self.forget(selector);
+        }
         if self.kind == Kind::Transaction {
             for (key, change) in changes {
                 match change {
                     Change::Amended(by) => self.amend(&key, by),
-                    change => self.put(&key, change),
+                    change => drop(self.put(&key, change)),
                 }
             }
             return None;
@@ -267,9 +268,9 @@ impl Overlay {
         let (removed, left): (Vec<_>, Vec<_>) = changes
             .into_iter()
             .partition(|(_, change)| change.removes());
-        removed
-            .iter()
-            .for_each(|(key, _)| self.put(key, Change::Removed));
+        for (key, _) in &removed {
+            self.put(key, Change::Removed);
+        }
         Some(State::of(left))
     }
 
@@ -290,29 +291,40 @@ impl Overlay {
 }
 
 /// Invalidations that wait for somebody to say that they are due.
-#[derive(Debug, Default)]
-pub(crate) struct Pending(Mutex<Vec<(crate::Cache, Arc<Overlay>)>>);
+#[derive(Debug)]
+pub(crate) struct Pending(Mutex<Option<OfCaches>>);
+
+type OfCaches = Vec<(crate::Cache, Arc<Overlay>)>;
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+}
 
 impl Pending {
-    /// What lies over a cache; made with its first use.
-    fn over(&self, cache: &crate::Cache) -> Arc<Overlay> {
+    /// What lies over a cache; made with its first use. `None` once all were taken.
+    fn over(&self, cache: &crate::Cache) -> Option<Arc<Overlay>> {
         let mut all = self.0.lock();
+        let all = all.as_mut()?;
         if let Some((_, overlay)) = all.iter().find(|(_, overlay)| overlay.is_of(cache)) {
-            return Arc::clone(overlay);
+            return Some(Arc::clone(overlay));
         }
         let overlay = Overlay::new(cache, Kind::Deferred, Reading::Copies, None, None);
         all.push((cache.clone(), Arc::clone(&overlay)));
-        overlay
+        Some(overlay)
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().iter().map(|(_, overlay)| overlay.len()).sum()
+        let all = self.0.lock();
+        let all = all.iter().flatten();
+        all.map(|(_, overlay)| overlay.len()).sum()
     }
 
-    /// Takes all of them; what is invalidated inside from now on waits for the next time.
+    /// Takes all of them. What is invalidated inside from now on waits for nobody: there is none who could say that it is due.
     pub(crate) fn take(&self) -> Vec<(crate::Cache, Vec<Selector>)> {
-        let all = std::mem::take(&mut *self.0.lock());
+        let all = self.0.lock().take().unwrap_or_default();
         let selectors = |(cache, overlay): (crate::Cache, Arc<Overlay>)| {
             let state = overlay.close()?;
             let selectors =

@@ -101,21 +101,25 @@ impl Inner {
         matches!(verdict, Fresh | Refresh) && !slot.is_failure()
     }
 
-    /// Removes a key inside; whether an entry was there to be seen.
+    /// Removes a key inside; whether an entry was there to be seen. `None` when the scope has ended meanwhile.
     ///
     /// # Errors
     /// What a lock says.
-    pub(crate) async fn forget_key_inside(&self, ambient: &Ambient, key: &Key) -> Result<bool> {
+    pub(crate) async fn forget_key_inside(
+        &self,
+        ambient: &Ambient,
+        key: &Key,
+    ) -> Result<Option<bool>> {
         if self.is_off(Operations::REMOVE) {
-            return Ok(false);
+            return Ok(Some(false));
         }
         ambient.lock(key).await?;
         let were = self.count_visible(ambient, std::slice::from_ref(key)).await;
-        ambient.remove(key);
-        Ok(were > 0)
+        Ok(ambient.remove(key).then_some(were > 0))
     }
 
-    /// Removes what a selector means inside; how many entries were there to be seen, as far as memory and this scope know.
+    /// Removes what a selector means inside; how many entries were there to be seen, as far as memory and this scope know. `None` when the scope has
+    /// ended meanwhile.
     ///
     /// # Errors
     /// What a lock says.
@@ -123,9 +127,9 @@ impl Inner {
         &self,
         ambient: &Ambient,
         selector: &Selector,
-    ) -> Result<usize> {
+    ) -> Result<Option<usize>> {
         if self.is_off(Operations::REMOVE) {
-            return Ok(0);
+            return Ok(Some(0));
         }
         let were = match selector {
             Selector::Keys(keys) => {
@@ -150,8 +154,7 @@ impl Inner {
                 keys.iter().filter(seen).count()
             }
         };
-        ambient.forget(selector);
-        Ok(were)
+        Ok(ambient.forget(selector).then_some(were))
     }
 
     fn sees(&self, ambient: &Ambient, key: &Key) -> bool {

@@ -338,8 +338,10 @@ impl Inner {
     }
 
     async fn forget_key_now(self: &Arc<Self>, key: &KeyBuf) -> Result<bool> {
-        if let Some(ambient) = self.ambient() {
-            return self.forget_key_inside(&ambient, &key.to_key()).await;
+        if let Some(ambient) = self.ambient()
+            && let Some(was) = self.forget_key_inside(&ambient, &key.to_key()).await?
+        {
+            return Ok(was);
         }
         if self.outside.is_none() || self.is_off(Operations::REMOVE) {
             return Ok(self.remove_key(key));
@@ -395,8 +397,10 @@ impl Inner {
     }
 
     async fn forget_now(self: &Arc<Self>, selector: &Selector) -> Result<usize> {
-        if let Some(ambient) = self.ambient() {
-            return self.forget_inside(&ambient, selector).await;
+        if let Some(ambient) = self.ambient()
+            && let Some(were) = self.forget_inside(&ambient, selector).await?
+        {
+            return Ok(were);
         }
         let here = self.remove_selected(selector);
         let Some(outside) = &self.outside else {

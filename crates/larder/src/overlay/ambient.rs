@@ -23,7 +23,7 @@ pub(crate) fn ambient(layers: &[Layer], cache: &crate::Cache) -> Option<Ambient>
             let concerns = overlay.is_of(cache) && overlay.is_open();
             concerns.then(|| Arc::clone(overlay))
         }
-        Layer::Deferred(pending) => Some(pending.over(cache)),
+        Layer::Deferred(pending) => pending.over(cache),
     };
     let layers: Vec<Arc<Overlay>> = layers.iter().filter_map(over).collect();
     (!layers.is_empty()).then_some(Ambient { layers })
@@ -155,14 +155,21 @@ impl Ambient {
         inwards.find_map(decides).unwrap_or_default()
     }
 
-    /// Keeps an invalidation.
-    pub(crate) fn forget(&self, selector: &Selector) {
-        self.innermost().forget(selector);
+    /// Keeps an invalidation; false when there is nobody left to keep it for.
+    pub(crate) fn forget(&self, selector: &Selector) -> bool {
+        self.removes(|layer| layer.forget(selector))
     }
 
-    /// Removes a key, with the prefix of the cache.
-    pub(crate) fn remove(&self, key: &Key) {
-        self.innermost().put(key, Change::Removed);
+    /// Removes a key, with the prefix of the cache; false when there is nobody left to remove it for.
+    pub(crate) fn remove(&self, key: &Key) -> bool {
+        self.removes(|layer| layer.put(key, Change::Removed))
+    }
+
+    /// Gives a removal to the innermost layer. One that waits for others may have ended since this was made, and then it is for those around it; one of a
+    /// transaction ends with it.
+    fn removes(&self, remove: impl Fn(&Arc<Overlay>) -> bool) -> bool {
+        let mut inwards = self.layers.iter().rev();
+        inwards.any(|layer| remove(layer) || layer.kind() == Kind::Transaction)
     }
 
     /// Removes a key, with the prefix of the cache, where writes go.

@@ -310,3 +310,37 @@ fn committed_in_a_transaction_they_are_a_part_of_it() {
         }
     });
 }
+
+#[test]
+fn what_is_invalidated_after_the_commit_is_applied_at_once() {
+    for end in ["commit", "discard", "drop"] {
+        let world = World::new();
+        let cache = world.cache();
+        let (gate, here) = (Gate::default(), cache.clone());
+        let pending = deferred();
+        world.run(async move { fill(&here).await });
+        let work = {
+            let (cache, gate) = (cache.clone(), gate.clone());
+            async move {
+                gate.pass().await;
+                forget(&cache).await
+            }
+        };
+        let work = world.spawn(pending.wrap(work));
+        world.settle();
+        world.run(async move {
+            match end {
+                "commit" => pending.commit().await.unwrap(),
+                "discard" => pending.discard(),
+                _ => drop(pending),
+            }
+        });
+        gate.open();
+        world.settle();
+        work.value().unwrap();
+        for gone in ["k", "p:1", "q:1", "tagged"] {
+            let seen = cache.blocking().get::<u64>(gone).unwrap();
+            assert_eq!(seen, None, "{gone} after {end}");
+        }
+    }
+}

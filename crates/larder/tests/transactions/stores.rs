@@ -366,6 +366,33 @@ fn a_commit_that_has_begun_is_carried_through_when_its_future_is_dropped() {
 }
 
 #[test]
+fn an_invalidation_that_is_under_way_at_the_commit_is_not_lost() {
+    for many in [false, true] {
+        let Pair {
+            simulation,
+            one,
+            two,
+            ..
+        } = Pair::new();
+        simulation.block_on(async {
+            two.set("k", &1_u64).ttl("1h").await.unwrap();
+            let pending = deferred();
+            let deleting = pending.wrap(async {
+                // The store is asked for the key before the removal is kept.
+                match many {
+                    true => one.delete_many(["k"]).await.map(drop),
+                    false => one.delete("k").await.map(drop),
+                }
+            });
+            let committing = async { pending.commit().await };
+            let (deleted, committed) = futures_util::future::join(deleting, committing).await;
+            deleted.and(committed).unwrap();
+            assert_eq!(number(&two, "k").await, None);
+        });
+    }
+}
+
+#[test]
 fn deferred_invalidations_reach_the_store_also_when_they_are_dropped() {
     let Pair {
         simulation,
