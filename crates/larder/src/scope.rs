@@ -219,6 +219,17 @@ pub(crate) fn outside<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Runs something in which calls have the keys that they have without any scope.
+pub(crate) fn with_own_keys<R>(f: impl FnOnce() -> R) -> R {
+    if overrides().key.is_none() {
+        return f();
+    }
+    let mut settings = current().map_or_else(Settings::default, |settings| (*settings).clone());
+    settings.overrides.key = None;
+    let _entered = Entered::new(Some(Arc::new(settings)));
+    f()
+}
+
 /// The context values of a task or thread, for a load that goes on without it.
 #[derive(Debug)]
 pub(crate) struct Context(Option<(Arc<Settings>, Open)>);

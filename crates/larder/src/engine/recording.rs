@@ -213,12 +213,15 @@ where
     }
 
     /// Looks into memory, without waiting.
-    fn open(&mut self, opening: Opening<S::Value>) -> State<S::Value, Src> {
+    fn open(&mut self, mut opening: Opening<S::Value>) -> State<S::Value, Src> {
         let cache = &opening.cache;
         let is_off = cache.inner.is_off(Operations::READ | Operations::WRITE);
         if is_off || scope::overrides().bypass {
             return State::Uncached;
         }
+        // Once, for the look, the lease and what is recorded.
+        opening.key = opening.cache.inner.key_of_call(opening.site, opening.key);
+        let cache = &opening.cache;
         match hit::<AsItems, Items<S::Value>>(cache, opening.site, &opening.key) {
             Hit::Value(items) => State::Replaying(items, 0),
             Hit::Refresh(items, ticket) => self.opened(Opened::Refresh(items, ticket)),

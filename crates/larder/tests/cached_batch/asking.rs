@@ -172,3 +172,18 @@ fn ids_with_one_key_have_one_entry_and_each_is_answered() {
     assert_eq!((&got[&4], &got[&5]), (&name(4, 0), &name(4, 0)));
     assert_eq!(scene.table.asked(), [[4]]);
 }
+
+#[test]
+fn a_key_of_one_call_means_nothing_to_a_batch() {
+    let scene = Scene::new();
+    let cache = scene.table.cache.clone();
+    let other = "another".to_owned();
+    let set = cache.blocking().set("preview", &other).ttl("1h");
+    set.wait().unwrap();
+    for _ in 0..2 {
+        let key = larder::scope().key("preview");
+        let got = get!(scene, |t| key.wrap(users(&t, &[1, 2])));
+        assert_eq!(got, Ok(names(&[1, 2], 0)));
+    }
+    assert_eq!(scene.table.asked(), [[1, 2]]);
+}

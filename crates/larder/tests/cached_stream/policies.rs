@@ -127,3 +127,47 @@ fn in_a_scope_that_invalidates_further_a_stream_is_recorded_anew() {
     assert_eq!(scene.world.run(again), 2);
     assert_eq!(scene.rows.calls(), 2);
 }
+
+#[test]
+fn a_stream_under_another_key_is_recorded_and_replayed_there() {
+    let scene = Scene::new();
+    let source = Named::new(&scene);
+    let read = || {
+        stale(source.clone(), 2)
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
+    };
+    scene.rows.change(|state| state.edition = 1);
+    let preview = || scope().key("preview").wrap(read());
+    assert_eq!(scene.world.run(preview()), [100, 101]);
+    scene.rows.change(|state| state.edition = 2);
+    assert_eq!(
+        scene.world.run(read()),
+        [200, 201],
+        "nobody else is served it"
+    );
+    assert_eq!(scene.world.run(preview()), [100, 101]);
+    assert_eq!(scene.world.run(read()), [200, 201]);
+    assert_eq!(scene.rows.calls(), 2);
+}
+
+#[test]
+fn a_stale_stream_under_another_key_is_recorded_anew_there() {
+    let scene = Scene::new();
+    let source = Named::new(&scene);
+    let read = || {
+        stale(source.clone(), 2)
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
+    };
+    let preview = || scope().key("preview").wrap(read());
+    assert_eq!(scene.world.run(preview()), [0, 1]);
+    scene.world.advance(secs(60));
+    scene.rows.change(|state| state.edition = 1);
+    assert_eq!(scene.world.run(preview()), [0, 1]);
+    scene.world.settle();
+    assert_eq!(scene.world.run(preview()), [100, 101]);
+    assert_eq!(scene.rows.calls(), 2);
+    let blocking = scene.rows.cache.blocking();
+    assert!(!blocking.exists("named:2").unwrap());
+}

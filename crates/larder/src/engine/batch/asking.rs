@@ -74,7 +74,7 @@ where
             missing,
             due,
             failed,
-        } = hits::<_, S, R>(cache, site, keys);
+        } = scope::with_own_keys(|| hits::<_, S, R>(cache, site, keys));
         asking.found = found;
         asking.due = due;
         // An error that was kept for one id answers for the call, as the function itself would have.
