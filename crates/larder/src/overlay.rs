@@ -5,11 +5,10 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::entry::{Slot, Terms, Value};
+use crate::entry::Slot;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::lease::{Lease, Leases};
@@ -21,7 +20,7 @@ mod change;
 mod state;
 
 pub(crate) use ambient::{Ambient, Came, ambient};
-pub(crate) use change::{Amendment, Change, Kept, Rights, Touched};
+pub(crate) use change::{Added, Amendment, Change, Kept, Rights, Touched};
 pub(crate) use state::{State, covers};
 
 /// What lies over the caches that are used in a scope.
@@ -223,17 +222,9 @@ impl Overlay {
     /// A key that is not there beneath, and is with what was added.
     fn sum_of_nothing(&self, key: &Key) -> Option<Slot> {
         let added = self.read(|state| state.added(key).cloned()).flatten()?;
-        let (sum, policy) = added.add?;
         let inner = &self.cache.inner;
-        let terms = Terms {
-            policy,
-            tags: Vec::new(),
-            as_of: inner.tags.epoch(),
-            cost: Duration::ZERO,
-            weight: policy.weight,
-        };
-        let slot = inner.slot(key, Value::new(sum), size_of::<i64>(), terms);
-        Some(added.lived(slot))
+        let zero = added.zero(inner.tags.epoch(), inner.runtime.random())?;
+        Some(added.of(zero))
     }
 
     /// Whether this scope has kept anything of a key, or of an entry under these tags, since a [`moment`](crate::flight::moment).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Inner;
 use crate::entry::{Kind, Slot, Terms, Value};
+use crate::error::Result;
 use crate::event::Event;
 use crate::key::{Key, KeyBuf};
 use crate::lease::{Lease, Locked};
@@ -266,22 +267,33 @@ impl Inner {
 
     /// Writes and removes several keys so that no other write of any of them comes in between. `make` gives the new entry from the one that is there, or
     /// `None` to remove it; it runs under the lock.
+    ///
+    /// # Errors
+    /// The first that `make` says; then nothing is written or removed.
     pub(super) fn write_together<T>(
         self: &Arc<Self>,
         changes: &[(Key, T)],
-        make: impl Fn(&T, Option<&Slot>) -> Option<Slot>,
-    ) {
+        make: impl Fn(&Key, &T, Option<&Slot>) -> Result<Option<Slot>>,
+    ) -> Result<()> {
         let mut locked = self
             .leases
             .lock_together(changes.iter().map(|(key, _)| key));
-        let mut out = Vec::with_capacity(changes.len());
+        let mut all = Vec::with_capacity(changes.len());
         for (key, change) in changes {
-            locked.revoke(key);
             // Kept until the locks are gone, as all that is pushed out.
             let stored = self.memory.peek(key);
             let found = stored.as_ref().filter(|slot| self.is_served(slot));
-            let written = make(change, found);
-            let (written, pushed) = match written {
+            let made = make(key, change, found);
+            all.push((key, stored, made));
+        }
+        if let Some(at) = all.iter().position(|(.., made)| made.is_err()) {
+            drop(locked);
+            return all.swap_remove(at).2.map(drop);
+        }
+        let mut out = Vec::with_capacity(changes.len());
+        for (key, stored, made) in all {
+            locked.revoke(key);
+            let (written, pushed) = match made.ok().flatten() {
                 Some(slot) => (
                     Some((slot.keep_until(), self.noted(&slot))),
                     self.memory.insert(key.clone(), slot),
@@ -311,6 +323,7 @@ impl Inner {
             }
             drop(stored);
         }
+        Ok(())
     }
 
     /// Inserts under the key's lock, and lets go of it before anything of the user's is dropped or told.

@@ -6,7 +6,7 @@ use crate::engine::{Cacheable, refused};
 use crate::entry::{Slot, Terms, Value};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, KeyBuf};
-use crate::overlay::{Ambient, Amendment, Reading, Touched};
+use crate::overlay::{Added, Ambient, Amendment, Reading, Touched};
 use crate::policy::{Fault, Policy};
 use crate::switch::Operations;
 
@@ -114,7 +114,11 @@ impl Cache {
         }
         let sum = sum(key, seen.as_ref(), by, policy)?;
         let amendment = Amendment {
-            add: Some((by, policy)),
+            add: Some(Added {
+                by,
+                policy,
+                at: inner.clock.now(),
+            }),
             tags: seen.as_ref().map_or(&[][..], Slot::tags).into(),
             ..Amendment::default()
         };

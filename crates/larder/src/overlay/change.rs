@@ -1,7 +1,10 @@
 //! One change of one key.
 
+use std::time::Duration;
+
 use crate::codec::Wire;
-use crate::entry::{Slot, Value};
+use crate::entry::{Slot, Terms, Value};
+use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::lease::{Lease, StoreLease};
 use crate::policy::Policy;
@@ -40,11 +43,18 @@ pub(crate) struct Rights {
 /// What is added to a number, and a new life.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Amendment {
-    /// So much, and under which policy if the key is not there.
-    pub(crate) add: Option<(i64, Policy)>,
+    pub(crate) add: Option<Added>,
     pub(crate) touched: Option<Touched>,
     /// The tags of the entry beneath, by which it may be removed.
     pub(crate) tags: Box<[Key]>,
+}
+
+/// What is added to a number; under which policy, from when on, if the key is not there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added {
+    pub(crate) by: i64,
+    pub(crate) policy: Policy,
+    pub(crate) at: Timestamp,
 }
 
 /// A new life, counted from when it was given.
@@ -115,9 +125,10 @@ impl Amendment {
     fn and(mut self, later: Self) -> Self {
         self.add = match (self.add, later.add) {
             // A sum out of range was refused when it was asked for.
-            (Some((before, policy)), Some((more, _))) => {
-                Some((before.saturating_add(more), policy))
-            }
+            (Some(before), Some(more)) => Some(Added {
+                by: before.by.saturating_add(more.by),
+                ..before
+            }),
             (before, more) => before.or(more),
         };
         self.touched = later.touched.or(self.touched);
@@ -125,22 +136,51 @@ impl Amendment {
     }
 
     /// The entry as it is once this is applied to it; `None` removes it. Numbers in place only: it runs under a lock.
+    ///
+    /// # Errors
+    /// When it is no number, or the sum would be out of range.
     pub(crate) fn applied(
         &self,
+        key: &Key,
         found: Option<&Slot>,
         zero: impl FnOnce() -> Option<Slot>,
-    ) -> Option<Slot> {
-        match found {
-            Some(found) => Some(self.of(found.clone())),
-            None => zero().map(|zero| self.of(zero)),
+    ) -> Result<Option<Slot>> {
+        let Some(found) = found.cloned().or_else(zero) else {
+            return Ok(None);
+        };
+        if let Some(Added { by, .. }) = self.add {
+            let fails = |kind, message| Err(Error::new(kind, "increment", message).at(key));
+            let Some(before) = found.value::<i64>() else {
+                let message = "the entry is no `i64` any more: another has written it";
+                return fails(ErrorKind::WrongType, message.to_owned());
+            };
+            if before.checked_add(by).is_none() {
+                let message = format!("{before} + {by} is out of the range of an `i64`");
+                return fails(ErrorKind::InvalidPolicy, message);
+            }
         }
+        Ok(Some(self.of(found)))
+    }
+
+    /// What is added to where there is nothing: a number that lives from when the first was added to it. `None` if nothing says for how long.
+    pub(crate) fn zero(&self, as_of: u64, random: u64) -> Option<Slot> {
+        let Added { policy, at, .. } = self.add?;
+        policy.ttl?;
+        let terms = Terms {
+            policy,
+            tags: Vec::new(),
+            as_of,
+            cost: Duration::ZERO,
+            weight: policy.weight,
+        };
+        Some(Slot::new(Value::new(0_i64), terms, at, random))
     }
 
     /// The entry beneath as it is to be seen.
     pub(crate) fn of(&self, slot: Slot) -> Slot {
         let sum = self
             .add
-            .and_then(|(add, _)| slot.value::<i64>()?.checked_add(add));
+            .and_then(|added| slot.value::<i64>()?.checked_add(added.by));
         let slot = match sum {
             Some(sum) => slot.with_value(Value::new(sum)),
             None => slot,

@@ -1,5 +1,7 @@
 //! Increments in transactions: seen inside, added at the commit, never lost.
 
+use std::sync::Arc;
+
 use larder::transaction::Mode;
 use larder::{Cache, ErrorKind, Remaining};
 
@@ -166,4 +168,60 @@ fn threads_that_count_in_fast_transactions_lose_nothing() {
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
     assert_eq!(cache.blocking().get::<i64>("n").unwrap(), Some(3_200));
+}
+
+#[test]
+fn a_new_number_lives_from_its_first_increment() {
+    let world = World::new();
+    let cache = world.cache();
+    let clock = Arc::clone(&world);
+    world.run(async move {
+        let done: Done = cache
+            .transaction(Mode::Fast, |_| async {
+                cache.increment("n", 1).ttl("1m").await?;
+                cache.increment("brief", 1).ttl("5s").await?;
+                clock.clock_on(secs(5));
+                cache.increment("n", 1).ttl("1h").await?;
+                let left = cache.remaining_ttl("n").await?;
+                assert_eq!(left, Some(Remaining::For(secs(55))));
+                Ok(())
+            })
+            .await;
+        done.unwrap();
+        let left = cache.remaining_ttl("n").await.unwrap();
+        assert_eq!(left, Some(Remaining::For(secs(55))));
+        assert_eq!(sum(&cache, "brief").await, None, "it has outlived its time");
+    });
+}
+
+#[test]
+fn what_cannot_be_added_to_at_the_commit_fails_it() {
+    for (kind, most) in [
+        (ErrorKind::WrongType, None),
+        (ErrorKind::InvalidPolicy, Some(i64::MAX)),
+    ] {
+        let world = World::new();
+        let cache = world.cache();
+        let other = cache.clone();
+        world.run(async move {
+            cache.set("n", &1_i64).ttl("1h").await.unwrap();
+            let done: Done = cache
+                .transaction(Mode::Fast, |_| async {
+                    cache.set("k", &1_i64).ttl("1h").await?;
+                    assert_eq!(cache.increment("n", 1).await?, 2);
+                    let write = move || match most {
+                        Some(most) => other.blocking().set("n", &most).ttl("1h").wait(),
+                        None => other.blocking().set("n", "text").ttl("1h").wait(),
+                    };
+                    assert!(std::thread::spawn(write).join().unwrap()?);
+                    Ok(())
+                })
+                .await;
+            assert_eq!(done.unwrap_err().kind(), kind);
+            assert_eq!(sum(&cache, "k").await, None, "nothing of it is there");
+            if most.is_some() {
+                assert_eq!(sum(&cache, "n").await, most);
+            }
+        });
+    }
 }

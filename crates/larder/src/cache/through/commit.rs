@@ -4,15 +4,16 @@
 //! step as in a single write or removal, so that it never holds what is older than the store's answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{OnItsWay, Outbound, Outside, Through};
 use crate::cache::{Inner, Reached, When};
 use crate::codec::Wire;
-use crate::entry::{Slot, Terms, Value};
+use crate::entry::Slot;
 use crate::error::Result;
 use crate::event::Event;
 use crate::key::Key;
-use crate::overlay::{Amendment, Change, Kept, Rights, State, Touched};
+use crate::overlay::{Added, Amendment, Change, Kept, Rights, State, Touched};
 use crate::selector::Selector;
 use crate::store::{Condition, Removal};
 use crate::switch::Operations;
@@ -44,8 +45,7 @@ impl Inner {
     pub(crate) async fn commit(self: &Arc<Self>, state: State) -> Result<()> {
         let sorted = self.sort(state);
         let Some(outside) = &self.outside else {
-            self.commit_here(sorted);
-            return Ok(());
+            return self.commit_here(sorted);
         };
         let committed = self.commit_through(outside, &sorted).await;
         if let Err(error) = &committed {
@@ -71,6 +71,7 @@ impl Inner {
                 Change::Written(kept) | Change::Put(kept, _) if kept.slot.keep_until() <= now => {
                     sorted.removed.push(key);
                 }
+                Change::Counted(slot, _) if slot.keep_until() <= now => sorted.removed.push(key),
                 Change::Removed | Change::Loaded(_, None, _) => sorted.removed.push(key),
                 _ if !writes => {}
                 Change::Written(kept) => sorted.written.push((key, kept)),
@@ -105,7 +106,10 @@ impl Inner {
     }
 
     /// All of it in memory: for a cache without a store.
-    fn commit_here(self: &Arc<Self>, sorted: Sorted) {
+    ///
+    /// # Errors
+    /// When a number cannot be added to any more. Then nothing is written, and what would have been is forgotten, as where a store fails.
+    fn commit_here(self: &Arc<Self>, sorted: Sorted) -> Result<()> {
         for selector in &sorted.selectors {
             self.remove_selected(selector);
         }
@@ -125,7 +129,14 @@ impl Inner {
         let added = added.into_iter();
         let added = added.map(|(key, amendment)| (key, Here::Amend(amendment)));
         let changes: Vec<(Key, Here)> = removed.chain(written).chain(added).collect();
-        self.change_together(&changes);
+        if let Err(error) = self.change_together(&changes) {
+            let put = sorted.put.iter().map(|(key, ..)| key);
+            let changed = changes.iter();
+            let changed = changed.filter(|(_, here)| !matches!(here, Here::Amend(_)));
+            let keys = changed.map(|(key, _)| key).chain(put);
+            self.forget_together(keys)?;
+            return Err(error);
+        }
         for (key, amendment) in touched {
             self.touch(&key, |found| amendment.of(found.clone()));
         }
@@ -136,36 +147,33 @@ impl Inner {
         for (_, kept, rights) in sorted.loaded {
             self.fill(&rights.lease, When::Always, kept.slot);
         }
+        Ok(())
     }
 
-    fn change_together(self: &Arc<Self>, changes: &[(Key, Here)]) {
+    fn forget_together<'a>(self: &Arc<Self>, keys: impl Iterator<Item = &'a Key>) -> Result<()> {
+        let removals: Vec<(Key, Here)> = keys.map(|key| (key.clone(), Here::Remove)).collect();
+        self.change_together(&removals)
+    }
+
+    /// Changes all of the keys, or none.
+    ///
+    /// # Errors
+    /// When a number cannot be added to.
+    fn change_together(self: &Arc<Self>, changes: &[(Key, Here)]) -> Result<()> {
         if changes.is_empty() {
-            return;
+            return Ok(());
         }
-        let made: Vec<(Key, &Here)> = changes
-            .iter()
-            .map(|(key, here)| (key.clone(), here))
-            .collect();
-        self.write_together(&made, |here, found| match here {
-            Here::Write(slot) => Some(slot.clone()),
-            Here::Remove => None,
-            Here::Amend(amendment) => amendment.applied(found, || self.zero(amendment)),
-        });
-    }
-
-    /// What a number is added to that is not there.
-    fn zero(&self, amendment: &Amendment) -> Option<Slot> {
-        let (_, policy) = amendment.add?;
-        policy.ttl?;
-        let terms = Terms {
-            policy,
-            tags: Vec::new(),
-            as_of: self.tags.epoch(),
-            cost: std::time::Duration::ZERO,
-            weight: policy.weight,
-        };
-        let (now, random) = (self.clock.now(), self.runtime.random());
-        Some(Slot::new(Value::new(0_i64), terms, now, random))
+        let now = self.clock.now();
+        self.write_together(changes, |key, here, found| match here {
+            Here::Write(slot) => Ok(Some(slot.clone())),
+            Here::Remove => Ok(None),
+            Here::Amend(amendment) => {
+                let zero = || amendment.zero(self.tags.epoch(), self.runtime.random());
+                let amended = amendment.applied(key, found, zero)?;
+                // A number that began inside may have outlived its time before the commit.
+                Ok(amended.filter(|slot| slot.keep_until() > now))
+            }
+        })
     }
 
     fn tell_removed(&self, removed: &[Key]) {
@@ -196,11 +204,10 @@ impl Inner {
     }
 
     async fn remove_keys_through(self: &Arc<Self>, outside: &Outside, keys: &[Key]) -> Result<()> {
-        let removals: Vec<(Key, Here)> = keys.iter().map(|k| (k.clone(), Here::Remove)).collect();
-        self.change_together(&removals);
+        self.forget_together(keys.iter())?;
         let texts: Vec<&str> = keys.iter().map(Key::as_str).collect();
         let removed = outside.store.remove(&Removal::Keys(&texts)).await;
-        self.change_together(&removals);
+        self.forget_together(keys.iter())?;
         self.tell_removed(keys);
         removed.map(drop)
     }
@@ -219,7 +226,7 @@ impl Inner {
             (key.clone(), Here::Write(kept.slot.clone()))
         });
         let local: Vec<(Key, Here)> = local.collect();
-        self.change_together(&local);
+        self.change_together(&local)?;
         if leaving.is_empty() {
             return Ok(());
         }
@@ -284,7 +291,7 @@ impl Inner {
         key: &Key,
         amendment: &Amendment,
     ) -> Result<()> {
-        if let Some((by, policy)) = amendment.add {
+        if let Some(Added { by, policy, at }) = amendment.add {
             let Some(counters) = outside.store.counters() else {
                 let why = "it cannot count";
                 return Err(crate::Error::unsupported(
@@ -293,7 +300,11 @@ impl Inner {
                     why,
                 ));
             };
-            let added = counters.add(key.as_str(), by, policy.longest_life()).await;
+            let gone = self.clock.now().since(at);
+            // One that has outlived its time is added to all the same if it is there, and if not is there no longer than it must.
+            let left = |life: Duration| life.saturating_sub(gone).max(Duration::from_millis(1));
+            let life = policy.longest_life().map(left);
+            let added = counters.add(key.as_str(), by, life).await;
             self.remove(key);
             added?;
         }
