@@ -3,6 +3,7 @@
 mod disk;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use disk::{Directory, Opened, drive, open, parked, run};
@@ -58,6 +59,40 @@ fn memory_does_what_every_store_must() {
             case.run(&memory).await.unwrap();
         }
     });
+}
+
+#[test]
+fn a_row_of_bits_is_cleared_for_a_reader_as_a_whole() {
+    const ROUNDS: usize = 300;
+    // Each in a page of its own.
+    let positions: Vec<u32> = (0..200).map(|page| page * 1_024).collect();
+    for reads in ["thread", "inline"] {
+        let directory = Directory::new();
+        let url = format!("sqlite://{}", directory.join("a.db").display());
+        let (writer, reader) = (
+            open(&url, "").unwrap(),
+            open(&format!("{url}?sync_reads={reads}"), "").unwrap(),
+        );
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                let bits = writer.bits().unwrap();
+                parked(async {
+                    for _ in 0..ROUNDS {
+                        bits.set("row", &positions, None).await.unwrap();
+                        bits.clear("row").await.unwrap();
+                    }
+                });
+                is_done.store(true, Ordering::Release);
+            });
+            let bits = reader.bits().unwrap();
+            while !is_done.load(Ordering::Acquire) {
+                let set = parked(bits.test("row", &positions)).unwrap();
+                let count = set.iter().filter(|set| **set).count();
+                assert!(count == 0 || count == set.len(), "{count} of {}", set.len());
+            }
+        });
+    }
 }
 
 proptest! {

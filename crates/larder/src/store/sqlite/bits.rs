@@ -65,7 +65,10 @@ pub(super) fn set(tx: &Tx<'_>, name: &str, positions: &[u32], life: Life) -> Res
     Ok(new)
 }
 
+/// Of one moment: a row that is cleared meanwhile is there as a whole, or not at all.
 pub(super) fn test(db: &Connection, name: &str, positions: &[u32], now: i64) -> Result<Vec<bool>> {
+    let is_alone = db.is_autocommit();
+    let _moment = is_alone.then(|| db.unchecked_transaction()).transpose()?;
     let Some(row) = living(db, name, now)? else {
         return Ok(vec![false; positions.len()]);
     };
