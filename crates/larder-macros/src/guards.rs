@@ -171,8 +171,8 @@ impl Guard {
         let [cache, place, load] = ["__cache", "__key", "__load"].map(local);
         let bind_cache = unit.bind_cache(View::Signature);
         let render = match args.key {
-            Some(_) => key.render(&function, View::Signature, &quote!(#cache)),
-            None => self.path(&function, &cache),
+            Some(_) => key.render_bare(&function, View::Signature),
+            None => self.path(&function),
         };
         let (statics, guard) = self.guard(&function);
         let body = body(&function, &quote!(move));
@@ -198,14 +198,14 @@ impl Guard {
     }
 
     /// The key of a guard that has none: all calls of the function together.
-    fn path(&self, function: &Function, cache: &Ident) -> TokenStream {
+    fn path(&self, function: &Function) -> TokenStream {
         let library = &function.library;
         let buf = local("__buf");
         let steps = self.path_steps(function, &buf);
         quote! {{
             let mut #buf = #library::__private::KeyBuf::new();
             #steps
-            #buf.within(#cache)
+            #buf
         }}
     }
 

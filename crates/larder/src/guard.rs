@@ -87,7 +87,9 @@ pub struct Asking {
     ground: Arc<dyn Ground>,
     key: Arc<str>,
     guard: &'static str,
-    /// How long the prefix of the cache is, at the beginning of the key.
+    /// The prefix of the cache, and the key as the caller gave it.
+    called: Arc<str>,
+    /// How long the prefix is.
     prefix: usize,
     body: Body,
 }
@@ -102,26 +104,25 @@ pub(crate) enum Body {
 }
 
 impl Asking {
-    /// Counted under the cache's prefix, the guard's name, the key: guards of different kinds never meet.
+    /// Of a call that is counted under `key`, in which the guard's name is: guards of different kinds never meet.
     pub(crate) fn new(
         ground: Arc<dyn Ground>,
-        prefix: &str,
         guard: &'static str,
         key: &KeyBuf,
+        (prefix, called): (&str, &str),
         body: Body,
     ) -> Self {
-        let key = key.as_str();
-        let bare = key.strip_prefix(prefix).unwrap_or(key);
         Self {
             ground,
-            key: format!("{prefix}{guard}:{bare}").into(),
+            key: key.as_str().into(),
             guard,
+            called: format!("{prefix}{called}").into(),
             prefix: prefix.len(),
             body,
         }
     }
 
-    /// What the call is counted under: the cache's prefix, the guard's name and the key of the attribute.
+    /// What the call is counted under: the cache's prefix, the guard's name and the key of the attribute. Middleware of the cache may name it otherwise.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -164,12 +165,12 @@ impl Asking {
 
     /// The key as the caller gave it.
     pub(crate) fn bare(&self) -> &str {
-        &self.key[self.prefix + self.guard.len() + 1..]
+        &self.called[self.prefix..]
     }
 
     /// What the names of all that the guard keeps begin with.
     pub(crate) fn prefix(&self) -> &str {
-        &self.key[..self.prefix]
+        &self.called[..self.prefix]
     }
 
     pub(crate) fn ground(&self) -> &Arc<dyn Ground> {

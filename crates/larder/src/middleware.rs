@@ -23,7 +23,7 @@
 //!
 //! Each read, load, write and removal of a key, whoever asks for it: the direct operations, cached functions and their handles, reloads behind, `#[invalidates]`, rules. One for several keys
 //! (`get_many`, `set_many`, `delete_many`, batches) is one operation for each of its keys. Not seen are looks that change nothing and serve nobody (`peek`, `explain`, `scan`, `remaining_ttl`), locks, guards, and
-//! copies that memory takes of what a store holds.
+//! copies that memory takes of what a store holds. The names of locks, and those under which guards count, pass through [`key`](Middleware::key) all the same.
 
 use std::borrow::Cow;
 use std::fmt;

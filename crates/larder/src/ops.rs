@@ -289,7 +289,7 @@ impl Cache {
         F: Future<Output = Result<V, E>>,
         E: From<Refused>,
     {
-        Guarded::new(self, guard, self.full_key(key.as_ref()), load)
+        Guarded::new(self, guard, KeyBuf::from_text(key.as_ref()), load)
     }
 
     /// The values under several keys; the missing ones are loaded by one call of `load`.

@@ -84,6 +84,11 @@ impl Cache {
         key
     }
 
+    /// What a guard counts calls under, of a key as the caller gave it.
+    pub(crate) fn guard_key(&self, guard: &str, key: &str) -> KeyBuf {
+        self.full_key(&format!("{guard}:{key}"))
+    }
+
     /// The view's own prefix; empty for a whole cache.
     pub(crate) fn view(&self) -> &str {
         &self.prefix()[self.inner.prefix.len()..]

@@ -1,14 +1,13 @@
 //! A call of a source behind a Bloom filter.
 
 use std::future::Future;
-use std::sync::Arc;
 
-use super::guarded::tell_refused;
+use super::guarded::{asking, tell_refused};
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::event::Event;
 use crate::guard::{
-    Answers, Asking, Bloom, Body, Ground, Guard, Mode, Outage, Reason, Refused, Said, is_misuse,
+    Answers, Asking, Bloom, Body, Guard, Mode, Outage, Reason, Refused, Said, is_misuse,
 };
 use crate::key::KeyBuf;
 use crate::runtime::block_on;
@@ -29,8 +28,7 @@ where
     L: FnOnce() -> F,
     F: Future<Output = R>,
 {
-    let ground: Arc<dyn Ground> = Arc::clone(&cache.inner) as _;
-    let asking = Asking::new(ground, cache.prefix(), bloom.name(), &key, Body::Async);
+    let asking = asking(cache, bloom.name(), &key, Body::Async);
     let refuse = |refused: Refused| {
         let refuse = answers.refuse?;
         tell_refused(cache, &asking, &refused);

@@ -48,8 +48,7 @@ where
     L: FnOnce() -> F,
     F: Future<Output = R>,
 {
-    let ground: Arc<dyn Ground> = Arc::clone(&cache.inner) as _;
-    let asking = Asking::new(ground, cache.prefix(), guard.name(), &key, body);
+    let asking = asking(cache, guard.name(), &key, body);
     let refuse = |refused: Refused| {
         tell_refused(cache, &asking, &refused);
         S::error(S::Error::carry(refused))
@@ -138,6 +137,14 @@ async fn unstopped<F: Future + Unpin>(
         std::pin::Pin::new(&mut source).poll(context).map(Ok)
     })
     .await
+}
+
+/// Of a key as the caller gave it: without the cache's prefix, before its middleware.
+pub(super) fn asking(cache: &Cache, guard: &'static str, called: &KeyBuf, body: Body) -> Asking {
+    let ground: Arc<dyn Ground> = Arc::clone(&cache.inner) as _;
+    let key = cache.guard_key(guard, called.as_str());
+    let called = (cache.prefix(), called.as_str());
+    Asking::new(ground, guard, &key, called, body)
 }
 
 pub(super) fn tell_refused(cache: &Cache, asking: &Asking, refused: &Refused) {

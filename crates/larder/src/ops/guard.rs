@@ -94,8 +94,8 @@ impl CircuitBreaker {
     #[must_use]
     pub fn state(cache: &Cache, key: impl AsRef<str>) -> CircuitState {
         let inner = &cache.inner;
-        let name = format!("{}circuit_breaker:{}", cache.prefix(), key.as_ref());
-        let circuit = inner.states.known::<Circuit>(&name);
+        let name = cache.guard_key("circuit_breaker", key.as_ref());
+        let circuit = inner.states.known::<Circuit>(name.as_str());
         circuit.map_or(CircuitState::Closed, |c| c.state(inner.clock.now()))
     }
 }

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod guards;
 mod hostile;
 mod keys;
 mod order;
