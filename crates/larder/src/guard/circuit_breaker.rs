@@ -75,6 +75,8 @@ impl CircuitBreaker {
     }
 
     /// How far back calls are counted. They are counted in ten slices of it, and the oldest is forgotten as a whole.
+    ///
+    /// Functions that share a key should say the same: what is older than the shorter may be forgotten.
     #[must_use]
     pub fn per(mut self, span: impl IntoSpan) -> Self {
         match finite(span) {

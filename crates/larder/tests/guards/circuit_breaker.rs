@@ -213,6 +213,52 @@ fn what_is_older_than_the_window_does_not_count() {
 }
 
 #[test]
+fn functions_that_look_back_by_different_times_share_a_circuit() {
+    #[circuit_breaker(cache = cache, errors = "50%", per = "10s", open_for = "30s", min_calls = 4, key = "mail")]
+    async fn short(cache: &Cache, works: bool) -> Result<(), Oops> {
+        let _ = cache;
+        works.then_some(()).ok_or(Oops::Down)
+    }
+
+    #[circuit_breaker(cache = cache, errors = "50%", per = "1m", open_for = "30s", min_calls = 4, key = "mail")]
+    async fn long(cache: &Cache, works: bool) -> Result<(), Oops> {
+        let _ = cache;
+        works.then_some(()).ok_or(Oops::Down)
+    }
+
+    let simulation = Simulation::new(1);
+    // A while after the start, so that numbers of slices would differ.
+    simulation.advance(secs(1_000));
+    let (cache, world) = (
+        simulation.cache_builder().build().unwrap(),
+        simulation.clone(),
+    );
+    simulation.block_on(async move {
+        for _ in 0..3 {
+            drop(long(&cache, false).await);
+        }
+        assert!(short(&cache, true).await.is_ok());
+        drop(long(&cache, false).await);
+        assert_eq!(state(&cache), CircuitState::Open, "all of them count");
+        world.sleep(secs(30)).await;
+        assert!(long(&cache, true).await.is_ok());
+        assert_eq!(state(&cache), CircuitState::Closed);
+        // What is old to both counts for none.
+        for _ in 0..3 {
+            drop(short(&cache, false).await);
+        }
+        world.sleep(secs(60)).await;
+        drop(long(&cache, false).await);
+        assert_eq!(state(&cache), CircuitState::Closed);
+        drop(long(&cache, false).await);
+        drop(long(&cache, false).await);
+        world.sleep(secs(10)).await;
+        drop(short(&cache, false).await);
+        assert_eq!(state(&cache), CircuitState::Closed);
+    });
+}
+
+#[test]
 fn half_open_lets_exactly_so_many_run_at_a_time() {
     for scene in Scene::both() {
         let cache = scene.cache();

@@ -303,26 +303,29 @@ impl State for Circuit {
     }
 }
 
-/// The calls of the last while, in slices.
+/// The calls of the last while, in slices, the oldest first.
+///
+/// Functions that share a circuit may look back by different times, and so cut slices of different widths.
 #[derive(Default)]
 struct Window(VecDeque<Slice>);
 
 struct Slice {
-    number: u64,
+    from: Timestamp,
     calls: u64,
     failures: u64,
 }
 
 impl Window {
     fn count(&mut self, now: Timestamp, per: u64, failures: u64) {
-        let number = self.roll(now, per);
+        self.roll(now, per);
+        let width = (per / SLICES).max(1);
         match self.0.back_mut() {
-            Some(slice) if slice.number == number => {
+            Some(slice) if now.0.saturating_sub(slice.from.0) < width => {
                 slice.calls += 1;
                 slice.failures += failures;
             }
             _ => self.0.push_back(Slice {
-                number,
+                from: Timestamp(now.0 - now.0 % width),
                 calls: 1,
                 failures,
             }),
@@ -337,16 +340,11 @@ impl Window {
         })
     }
 
-    /// Forgets what is too old; the number of the present slice.
-    fn roll(&mut self, now: Timestamp, per: u64) -> u64 {
-        let number = now.0 / (per / SLICES).max(1);
-        while self
-            .0
-            .front()
-            .is_some_and(|slice| slice.number + SLICES <= number)
-        {
+    /// Forgets what is too old.
+    fn roll(&mut self, now: Timestamp, per: u64) {
+        let is_old = |slice: &Slice| slice.from.0.saturating_add(per) <= now.0;
+        while self.0.front().is_some_and(is_old) {
             self.0.pop_front();
         }
-        number
     }
 }
