@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use larder::guard::{CircuitBreaker, CircuitState};
-use larder::testing::{MemoryStore, Simulation, Spawned};
+use larder::testing::{Faults, MemoryStore, Simulation, Spawned};
 use larder::{Cache, Event, Reason, Refused, cached, circuit_breaker};
 
 use crate::support::{Gate, World, millis, secs};
@@ -363,6 +363,56 @@ fn a_tried_call_that_hangs_gives_up_its_place_after_the_open_time() {
         assert!(scene.end(second).is_ok());
         assert_eq!(state(&cache), CircuitState::Open, "it turned meanwhile");
     }
+}
+
+#[test]
+fn a_tried_call_that_hangs_past_a_turn_says_nothing_of_what_comes_after() {
+    for late in [Source::FailsAfter(secs(100)), Source::Takes(secs(100))] {
+        for mut scene in Scene::both() {
+            scene.breaker = scene.breaker.half_open(1);
+            let cache = scene.cache();
+            scene.open(&cache);
+            scene.simulation.advance(secs(30));
+            let hangs = scene.start(&cache, late);
+            scene.simulation.advance(secs(31));
+            assert_eq!(scene.call(&cache, Source::Fails), Err(Oops::Down));
+            assert_eq!(state(&cache), CircuitState::Open);
+            scene.simulation.advance(secs(50));
+            let second = scene.start(&cache, Source::Takes(secs(25)));
+            drop(scene.end(hangs));
+            assert_eq!(state(&cache), CircuitState::HalfOpen);
+            assert_eq!(scene.call(&cache, Source::Works), Err(OPEN(None)));
+            assert!(scene.end(second).is_ok());
+            assert_eq!(state(&cache), CircuitState::Closed);
+        }
+    }
+}
+
+#[test]
+fn a_success_does_not_close_what_another_process_opens_at_the_same_time() {
+    let mut opened = 0;
+    for seed in 0..400 {
+        let mut scene = Scene::shared();
+        scene.simulation = Simulation::new(seed);
+        let store = MemoryStore::new(scene.simulation.runtime());
+        scene.store = Some(store.clone());
+        scene.breaker = scene.breaker.half_open(2).successes(1);
+        let [(one, of_one), (two, of_two)] = [scene.cuttable(), scene.cuttable()];
+        scene.open(&one);
+        scene.simulation.advance(secs(30));
+        for link in [of_one, of_two] {
+            link.suffer(Faults::none().delay(millis(20)));
+        }
+        let good = scene.start(&one, Source::Takes(secs(1)));
+        let bad = scene.start(&two, Source::FailsAfter(millis(1_000 + seed % 150)));
+        assert!(scene.end(good).is_ok());
+        assert_eq!(scene.end(bad), Err(Oops::Down));
+        let is_open = state(&two) == CircuitState::Open;
+        let third = scene.call(&scene.cache(), Source::Works);
+        assert_eq!(third.is_err(), is_open, "of seed {seed}");
+        opened += u32::from(is_open);
+    }
+    assert!((50..350).contains(&opened), "{opened}");
 }
 
 #[test]

@@ -35,20 +35,25 @@ pub(super) struct Shared {
 }
 
 /// The place of a call that is tried; given back behind if nobody does it before.
-struct Place(Option<Holder>);
+struct Place {
+    holder: Option<Holder>,
+    /// Between which turns of the circuit it is tried.
+    round: i64,
+}
 
 impl Place {
-    async fn give_back(mut self) -> Result<()> {
-        match self.0.take() {
-            Some(holder) => holder.release().await.map(drop),
-            None => Ok(()),
+    /// Whether it was still this call's.
+    async fn give_back(mut self) -> Result<bool> {
+        match self.holder.take() {
+            Some(holder) => holder.release().await,
+            None => Ok(false),
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(holder) = self.0.take() {
+        if let Some(holder) = self.holder.take() {
             holder.let_go();
         }
     }
@@ -141,14 +146,17 @@ impl Shared {
             let holder = Holder::new(ground, name, self.terms.open_for());
             match holder.take(None).await {
                 Ok(_) => {
-                    found = Some(Place(Some(holder)));
+                    let holder = Some(holder);
+                    found = Some(Place { holder, round: 0 });
                     break;
                 }
                 Err(NotTaken::Held(_)) => {}
                 Err(NotTaken::Failed(error)) => return Err(error),
             }
         }
-        let Some(place) = found else { return Ok(None) };
+        let Some(mut place) = found else {
+            return Ok(None);
+        };
         // As long as calls are tried the circuit does not close by being forgotten.
         let tripped = self.name("tripped");
         let renewed = locks.renew(&tripped, ALL, self.life());
@@ -157,7 +165,22 @@ impl Shared {
             self.follow(CircuitState::Open, left);
             return Ok(None);
         }
+        place.round = match self.round(0).await? {
+            // The first one names it.
+            0 => {
+                let random = self.asking.ground().runtime().random();
+                self.round((random >> 2) as i64 | 1).await?
+            }
+            round => round,
+        };
         Ok(Some(place))
+    }
+
+    /// Adds to the number that stands for the time between two turns of the circuit; 0 if there is none.
+    async fn round(&self, by: i64) -> Result<i64> {
+        let name = self.name("round");
+        let counted = self.counters()?.add(&name, by, Some(self.life()));
+        self.bounded(counted).await
     }
 
     /// What a call of a closed circuit came to.
@@ -196,16 +219,22 @@ impl Shared {
     }
 
     async fn settle_probe(&self, place: Place, outcome: Outcome) -> Result<()> {
-        if outcome != Outcome::Dropped {
-            let (state, _) = self.look().await?;
-            match (state, outcome) {
-                (CircuitState::HalfOpen, Outcome::Failed { .. }) => self.trip().await?,
-                (CircuitState::HalfOpen, _) => self.succeed().await?,
-                // Another call has turned it meanwhile.
-                _ => {}
-            }
+        let round = place.round;
+        let was_held = place.give_back().await?;
+        if outcome == Outcome::Dropped {
+            return Ok(());
         }
-        place.give_back().await
+        // A place is lost before the circuit can have been open once more. Then the call says nothing of what it is now.
+        if !was_held && self.round(0).await? != round {
+            return Ok(());
+        }
+        let (state, _) = self.look().await?;
+        match (state, outcome) {
+            (CircuitState::HalfOpen, Outcome::Failed { .. }) => self.trip().await,
+            (CircuitState::HalfOpen, _) => self.succeed().await,
+            // Another call has turned it meanwhile.
+            _ => Ok(()),
+        }
     }
 
     async fn succeed(&self) -> Result<()> {
@@ -220,9 +249,15 @@ impl Shared {
         if self.held(self.locks()?, "open").await?.is_some() {
             return Ok(());
         }
-        let tripped = self.name("tripped");
-        let released = self.locks()?.release(&tripped, ALL);
-        self.bounded(released).await?;
+        let (locks, tripped) = (self.locks()?, self.name("tripped"));
+        self.bounded(locks.release(&tripped, ALL)).await?;
+        // Or between that look and the release, which then took what it had just set.
+        if let Some(left) = self.held(locks, "open").await? {
+            let acquired = locks.acquire(&tripped, ALL, self.life());
+            self.bounded(acquired).await?;
+            self.follow(CircuitState::Open, left);
+            return Ok(());
+        }
         self.follow(CircuitState::Closed, Duration::ZERO);
         Ok(())
     }
@@ -244,7 +279,8 @@ impl Shared {
         let present = self.slice();
         // One more, for a machine whose clock is ahead.
         let slices = (0..=SLICES).map(|back| self.counted((present + 1).saturating_sub(back)));
-        let names: Vec<String> = slices.chain([self.name("good")]).collect();
+        let others = ["good", "round"].map(|part| self.name(part));
+        let names: Vec<String> = slices.chain(others).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let removal = Removal::Keys(&names);
         self.bounded(self.store.remove(&removal)).await.map(drop)
