@@ -132,3 +132,43 @@ fn the_script_says_what_the_other_stores_say() {
     }
     assert!(refused > 1_000 && banned > 500, "{refused} {banned}");
 }
+
+#[test]
+fn a_clock_of_the_server_that_is_set_back_far_keeps_nobody_out() {
+    const LATE: u64 = 1_900_000_000_000_000;
+    let server = redis_server::alone();
+    let mut redis = Redis::on(&server);
+    let quota = Quota::new(2, Duration::from_secs(600));
+    for window in [Window::Fixed, Window::Sliding, Window::Gcra] {
+        let (quota, key) = (quota.window(window), format!("{window:?}"));
+        let banning = quota.ban(Duration::from_secs(900));
+        for _ in 0..2 {
+            assert!(redis.admit(&key, &quota, LATE).admitted);
+        }
+        assert!(redis.admit(&key, &banning, LATE).banned);
+        // A little: it stands still.
+        for quota in [&quota, &banning] {
+            let refused = redis.admit(&key, quota, LATE - 1_000_000);
+            assert!(refused.banned && refused.retry_after <= Duration::from_secs(900));
+        }
+        let after = redis.admit(&key, &quota, LATE - 86_400_000_000);
+        assert_eq!(after, Admission::admitted(1), "{window:?}");
+    }
+}
+
+#[test]
+fn a_clock_of_the_server_that_is_set_back_a_little_gives_nothing_away() {
+    const LATE: u64 = 1_900_000_000_000_000;
+    let server = redis_server::alone();
+    let mut redis = Redis::on(&server);
+    for window in [Window::Fixed, Window::Sliding, Window::Gcra] {
+        let quota = Quota::new(2, Duration::from_secs(600)).window(window);
+        let key = format!("{window:?}");
+        for _ in 0..2 {
+            assert!(redis.admit(&key, &quota, LATE).admitted);
+        }
+        let refused = redis.admit(&key, &quota, LATE - 1_000_000);
+        assert!(!refused.admitted, "{window:?}");
+        assert!(redis.admit(&key, &quota, LATE + 600_000_000).admitted);
+    }
+}

@@ -148,12 +148,16 @@ pub(crate) struct Gcra {
 }
 
 impl Gcra {
-    /// How far the arrival time lies ahead, in `limit`-ths of a tick. Never more than the whole limit takes, also when the clock was set back.
+    /// How far the arrival time lies ahead, in `limit`-ths of a tick. Never more than the whole limit takes, also when the clock was set back a little.
     fn debt(&self, rule: &Rule, now: u64) -> u128 {
         let (limit, per) = (u128::from(rule.limit), u128::from(rule.per));
         let Some(ahead) = self.at.checked_sub(now) else {
             return 0;
         };
+        // The whole limit lies one `per` ahead, and the clock was set back by more than another.
+        if ahead > rule.per.saturating_mul(2) {
+            return 0;
+        }
         let part = u128::from(self.part) * limit;
         let part = part.div_ceil(u128::from(self.limit.max(1)));
         (u128::from(ahead) * limit + part).min(per * limit)

@@ -128,8 +128,7 @@ fn a_clock_that_is_set_back_far_keeps_nobody_out_for_long() {
         let lenient = self::rule(1, 1_000);
         let after = tally.admit(window, &lenient, 10);
         assert!(!after.banned, "{window:?}");
-        let wait = after.retry_after;
-        assert!(wait <= Duration::from_nanos(1_000), "{window:?} {wait:?}");
+        assert!(after.admitted, "{window:?}: the count begins anew");
     }
 }
 
