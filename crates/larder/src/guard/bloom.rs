@@ -10,6 +10,7 @@ use crate::policy::{FOREVER, IntoShare, IntoSpan, Span};
 use crate::runtime::BoxFuture;
 
 mod answers;
+mod fill;
 mod filter;
 mod knobs;
 mod size;

@@ -43,6 +43,8 @@ impl Bloom {
     }
 
     /// Says that all keys there are have been added: from now on others are ruled out.
+    ///
+    /// An error of the kind [`Store`](crate::ErrorKind::Store) if the filter was lost since this process added the first of them: add everything again.
     pub fn ready<'a>(&'a self, cache: &'a Cache) -> BloomCall<'a, ()> {
         self.ready_in(cache, self.own_name())
     }
@@ -69,7 +71,7 @@ impl Bloom {
     ) -> BloomCall<'a, bool> {
         BloomCall(Box::pin(async move {
             let filter = self.open(cache, &name)?;
-            filter.add(std::slice::from_ref(&key)).await
+            filter.add(&key).await
         }))
     }
 
@@ -80,7 +82,7 @@ impl Bloom {
         keys: Vec<KeyBuf>,
     ) -> BloomCall<'a, ()> {
         BloomCall(Box::pin(async move {
-            self.open(cache, &name)?.add(&keys).await.map(drop)
+            self.open(cache, &name)?.add_many(&keys).await
         }))
     }
 

@@ -16,6 +16,7 @@ mod support;
 mod answering;
 mod asking;
 mod filling;
+mod losing;
 mod outages;
 mod pairs;
 mod placing;

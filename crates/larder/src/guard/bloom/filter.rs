@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::fill::{Fill, Lost, Mark};
 use super::size::{HEADER, READY, Size};
 use super::{Mode, Place, Settings};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::guard::Ground;
 use crate::guard::states::State;
@@ -121,15 +122,38 @@ impl<'a> Filter<'a> {
         Err(Error::store("bloom", self.keeper, odd))
     }
 
-    /// Adds keys, of a pair to those that are there; whether that has changed it.
-    pub(crate) async fn add(&self, keys: &[KeyBuf]) -> Result<bool> {
-        let mut has_changed = false;
-        for keys in keys.chunks(BATCH) {
-            let of = |key: &KeyBuf| self.size.positions(HEADER, key.as_str());
-            let positions: Vec<u32> = keys.iter().flat_map(of).collect();
-            has_changed |= self.set(&positions).await?;
+    /// Adds a key, of a pair to those that are there; whether that has changed it.
+    pub(crate) async fn add(&self, key: &KeyBuf) -> Result<bool> {
+        // Apart from the key, of which is told whether it was there.
+        if let Some(mark) = self.mark() {
+            self.set(&mark.positions()).await?;
+            self.heard().fill.is_marked(mark);
         }
-        Ok(has_changed)
+        let positions: Vec<u32> = self.size.positions(HEADER, key.as_str()).collect();
+        self.set(&positions).await
+    }
+
+    /// Adds keys, of a pair to those that are there.
+    pub(crate) async fn add_many(&self, keys: &[KeyBuf]) -> Result<()> {
+        for keys in keys.chunks(BATCH) {
+            let mark = self.mark();
+            let of = |key: &KeyBuf| self.size.positions(HEADER, key.as_str());
+            let mut positions: Vec<u32> = keys.iter().flat_map(of).collect();
+            positions.extend(mark.iter().flat_map(Mark::positions));
+            self.set(&positions).await?;
+            if let Some(mark) = mark {
+                self.heard().fill.is_marked(mark);
+            }
+        }
+        Ok(())
+    }
+
+    /// What has to be set with the next keys, so that the loss of the filter is seen. A pair is never said to be ready.
+    fn mark(&self) -> Option<Mark> {
+        let mark = || Mark::new(self.ground.runtime().random());
+        (self.settings.mode != Mode::Pair)
+            .then(|| self.heard().fill.begin(mark))
+            .flatten()
     }
 
     async fn set(&self, positions: &[u32]) -> Result<bool> {
@@ -148,13 +172,42 @@ impl<'a> Filter<'a> {
         self.set(&positions).await.map(drop)
     }
 
+    /// Says that all keys were added, if what this process has added is still there.
     pub(crate) async fn ready(&self) -> Result<()> {
-        self.set(&[READY]).await.map(drop)
+        let heard = self.heard();
+        let mark = heard.fill.mark().map_err(|Lost| self.was_lost())?;
+        let Some(mark) = mark else {
+            return self.set(&[READY]).await.map(drop);
+        };
+        if !self.is_there(mark).await? {
+            heard.fill.is_lost(mark);
+            return Err(self.was_lost());
+        }
+        self.set(&[READY]).await?;
+        if !self.is_there(mark).await? {
+            // Lost in between: what is said to be ready is empty.
+            heard.fill.is_lost(mark);
+            self.bits.clear(&self.row).await?;
+            return Err(self.was_lost());
+        }
+        heard.fill.is_over(mark);
+        Ok(())
+    }
+
+    async fn is_there(&self, mark: Mark) -> Result<bool> {
+        let set = self.test(&mark.positions()).await?;
+        Ok(set.iter().all(|is_set| *is_set))
+    }
+
+    fn was_lost(&self) -> Error {
+        let message = "the filter was lost while it was filled: add everything again";
+        Error::new(ErrorKind::Store, "bloom", message)
     }
 
     pub(crate) async fn reset(&self) -> Result<bool> {
         let was_there = self.bits.clear(&self.row).await?;
         let heard = self.heard();
+        heard.fill.is_reset();
         heard.is_full.store(false, Ordering::Relaxed);
         heard.is_not_ready.store(false, Ordering::Relaxed);
         Ok(was_there)
@@ -207,6 +260,7 @@ impl<'a> Filter<'a> {
 /// What this process knows of a filter.
 #[derive(Default)]
 struct Heard {
+    fill: Fill,
     set: AtomicU64,
     is_full: AtomicBool,
     is_not_ready: AtomicBool,
@@ -227,6 +281,8 @@ impl State for Heard {
     /// What is forgotten is told once more.
     fn is_idle(&self, now: Timestamp) -> bool {
         let at = Timestamp(self.at.load(Ordering::Relaxed));
-        now.since(at) > std::time::Duration::from_secs(3_600)
+        // Who fills it may pause.
+        let hours = if self.fill.is_open() { 24 } else { 1 };
+        now.since(at) > std::time::Duration::from_secs(hours * 3_600)
     }
 }
