@@ -41,6 +41,8 @@ where
     let (answer, learner) = match asked {
         Ok((_, Said::No)) => (rule_out(cache, &asking, answers, refuse), None),
         Ok((_, Said::Yes)) => ((answers.yes)(), None),
+        // Also of one whose "maybe" is an answer: this one knows nothing.
+        Ok((_, Said::NotReady)) => (None, None),
         Ok((filter, Said::Maybe)) => match bloom.mode() {
             Mode::Checked => (None, None),
             Mode::Unchecked => ((answers.yes)(), None),

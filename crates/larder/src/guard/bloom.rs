@@ -76,7 +76,7 @@ pub(crate) struct Settings {
 pub(crate) enum Mode {
     /// A call.
     Checked,
-    /// `true`, without a call.
+    /// `true`, without a call, of a filter that is ready.
     Unchecked,
     /// Two filters, filled by the function's own answers.
     Pair,

@@ -118,7 +118,27 @@ fn without_a_check_maybe_is_true_and_nothing_is_called() {
     blocked::ready(&cache).unwrap();
     assert!(blocked(&cache, 1));
     assert!(!blocked(&cache, 2));
-    assert_eq!(in_a_result(&cache, 1).blocks(), Ok(true), "not ready");
+    in_a_result::add(&cache, 1).blocks().unwrap();
+    in_a_result::ready(&cache).blocks().unwrap();
+    assert_eq!(in_a_result(&cache, 1).blocks(), Ok(true));
+}
+
+#[test]
+fn without_a_check_a_filter_that_is_not_ready_calls_all_the_same() {
+    #[bloom(cache = cache, capacity = 100, false_positives = "1%", key = "{id}", unchecked)]
+    fn is_odd(cache: &Cache, id: u64) -> bool {
+        let _ = cache;
+        id % 2 == 1
+    }
+
+    let cache = cache();
+    assert!(!is_odd(&cache, 2), "nothing was ever added");
+    is_odd::add(&cache, 1).unwrap();
+    assert!(is_odd(&cache, 1) && is_odd(&cache, 3) && !is_odd(&cache, 2));
+    is_odd::ready(&cache).unwrap();
+    assert!(is_odd(&cache, 1) && !is_odd(&cache, 3));
+    is_odd::reset(&cache).unwrap();
+    assert!(!is_odd(&cache, 2), "it was lost");
 }
 
 trait Blocks: Future + Sized {

@@ -65,6 +65,8 @@ fn a_store_that_is_down_lets_calls_through_or_refuses_them() {
         assert_eq!(refused.reason(), Reason::Unavailable);
         let error = open::add(&cache, 1).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let row = error.affected_key().expect("whose it is").as_str();
+        assert!(row.contains("bloom:") && row.contains("::open:"), "{row}");
         store.heal();
         cache
     });

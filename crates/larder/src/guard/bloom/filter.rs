@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::guard::Ground;
 use crate::guard::states::State;
-use crate::key::KeyBuf;
+use crate::key::{Key, KeyBuf};
 use crate::runtime::Timestamp;
 use crate::store::Bits;
 
@@ -18,6 +18,8 @@ use crate::store::Bits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     No,
+    /// Nobody has said yet what it holds.
+    NotReady,
     Maybe,
     /// Only of a pair: the function has said so, or something that looks like it.
     Yes,
@@ -83,7 +85,7 @@ impl<'a> Filter<'a> {
         let set = self.test(&positions).await?;
         if !set[0] {
             self.tell_not_ready();
-            return Ok(Said::Maybe);
+            return Ok(Said::NotReady);
         }
         Ok(match set.iter().all(|is_set| *is_set) {
             true => Said::Maybe,
@@ -114,12 +116,17 @@ impl<'a> Filter<'a> {
     }
 
     async fn test(&self, positions: &[u32]) -> Result<Vec<bool>> {
-        let set = self.bits.test(&self.row, positions).await?;
+        let set = self.bits.test(&self.row, positions).await;
+        let set = set.map_err(|error| self.at(error))?;
         if set.len() == positions.len() {
             return Ok(set);
         }
         let odd = "not one answer for each bit";
-        Err(Error::store("bloom", self.keeper, odd))
+        Err(self.at(Error::store("bloom", self.keeper, odd)))
+    }
+
+    fn at(&self, error: Error) -> Error {
+        error.at(&Key::from(&*self.row))
     }
 
     /// Adds a key, of a pair to those that are there; whether that has changed it.
@@ -158,7 +165,8 @@ impl<'a> Filter<'a> {
 
     async fn set(&self, positions: &[u32]) -> Result<bool> {
         let life = self.settings.life();
-        let new = self.bits.set(&self.row, positions, life).await?;
+        let new = self.bits.set(&self.row, positions, life).await;
+        let new = new.map_err(|error| self.at(error))?;
         if self.heard().has_set(new, self.size) {
             // What was to be set is set; whether the store still answers the next question says.
             drop(self.look_whether_full().await);
@@ -187,7 +195,7 @@ impl<'a> Filter<'a> {
         if !self.is_there(mark).await? {
             // Lost in between: what is said to be ready is empty.
             heard.fill.is_lost(mark);
-            self.bits.clear(&self.row).await?;
+            self.clear().await?;
             return Err(self.was_lost());
         }
         heard.fill.is_over(mark);
@@ -201,11 +209,16 @@ impl<'a> Filter<'a> {
 
     fn was_lost(&self) -> Error {
         let message = "the filter was lost while it was filled: add everything again";
-        Error::new(ErrorKind::Store, "bloom", message)
+        self.at(Error::new(ErrorKind::Store, "bloom", message))
+    }
+
+    async fn clear(&self) -> Result<bool> {
+        let cleared = self.bits.clear(&self.row).await;
+        cleared.map_err(|error| self.at(error))
     }
 
     pub(crate) async fn reset(&self) -> Result<bool> {
-        let was_there = self.bits.clear(&self.row).await?;
+        let was_there = self.clear().await?;
         let heard = self.heard();
         heard.fill.is_reset();
         heard.is_full.store(false, Ordering::Relaxed);
