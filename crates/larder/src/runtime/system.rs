@@ -80,6 +80,7 @@ fn on_thread(name: &str, job: impl FnOnce() + Send + 'static) {
 mod chores {
     //! One thread polls the housekeeping of all caches; it is parked while there is none.
 
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::mpsc::{Sender, channel};
     use std::sync::{Arc, LazyLock};
     use std::task::{Context, Wake, Waker};
@@ -96,20 +97,35 @@ mod chores {
         let (sender, receiver) = channel::<Arc<Chore>>();
         on_thread("larder-chores", move || {
             while let Ok(chore) = receiver.recv() {
-                let waker = Waker::from(Arc::clone(&chore));
-                let mut slot = chore.future.lock();
-                if let Some(mut future) = slot.take()
-                    && future
-                        .as_mut()
-                        .poll(&mut Context::from_waker(&waker))
-                        .is_pending()
-                {
-                    *slot = Some(future);
-                }
+                // Also what is dropped at the end of a turn is foreign code.
+                caught(|| turn(&chore));
+                caught(|| drop(chore));
             }
         });
         sender
     });
+
+    /// One poll of a chore. One that panics is over, and the others go on.
+    fn turn(chore: &Arc<Chore>) {
+        let waker = Waker::from(Arc::clone(chore));
+        let mut slot = chore.future.lock();
+        let Some(mut future) = slot.take() else {
+            return;
+        };
+        let mut context = Context::from_waker(&waker);
+        // Caught before it is dropped: a drop that panics while its panic goes up would abort the process.
+        let polled = caught(|| future.as_mut().poll(&mut context));
+        if polled.is_some_and(|polled| polled.is_pending()) {
+            *slot = Some(future);
+        }
+    }
+
+    /// `None` when it panicked.
+    fn caught<T>(f: impl FnOnce() -> T) -> Option<T> {
+        let caught = catch_unwind(AssertUnwindSafe(f));
+        // What was thrown may panic when it is dropped.
+        caught.map_err(std::mem::forget).ok()
+    }
 
     impl Wake for Chore {
         fn wake(self: Arc<Self>) {

@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use larder::background::Phase;
+use larder::runtime::{Runtime, SystemRuntime, Task};
 use larder::{Cache, background};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,4 +94,48 @@ fn a_reader_pulls_in_real_time_too() {
     }
     cache.shutdown().wait().unwrap();
     assert_eq!(reader.status().phase, Phase::Stopped);
+}
+
+/// Panics where it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_chore_that_panics_ends_alone() {
+    let runtime = SystemRuntime::new();
+    let (sender, heard) = told();
+    let waits = runtime.sleep(Duration::from_millis(20));
+    let tells = sender.clone();
+    runtime.spawn(Task::Chore(Box::pin(async move {
+        waits.await;
+        drop(tells.send("before".to_owned()));
+    })));
+    runtime.spawn(Task::Chore(Box::pin(async { panic!("polled") })));
+    let bomb = Bomb;
+    runtime.spawn(Task::Chore(Box::pin(async move { drop(bomb) })));
+    let bomb = Bomb;
+    runtime.spawn(Task::Chore(Box::pin(async move {
+        // Nobody will ever wake it.
+        std::future::pending::<()>().await;
+        drop(bomb);
+    })));
+    let mut bomb = Some(Bomb);
+    let dropped_with_its_future = std::future::poll_fn(move |_| {
+        let _ = &mut bomb;
+        std::task::Poll::Ready(())
+    });
+    runtime.spawn(Task::Chore(Box::pin(dropped_with_its_future)));
+    runtime.spawn(Task::Chore(Box::pin(async move {
+        drop(sender.send(here()));
+    })));
+    let mut all: Vec<_> = (0..2)
+        .map(|_| heard.recv_timeout(PATIENCE).unwrap())
+        .collect();
+    all.sort();
+    assert_eq!(all, ["before", "larder-chores"]);
 }
