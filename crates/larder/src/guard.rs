@@ -19,14 +19,17 @@
 //! (`fail_safe`, `soft`, `failover`) stands in for it. It is never kept as an error, and it does not throttle the entry that stood in.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::event::Event;
 use crate::key::KeyBuf;
 use crate::lock::Locks;
-use crate::runtime::{BoxFuture, Runtime, Timestamp};
+use crate::runtime::{BoxFuture, Runtime, Task, Timestamp};
 use crate::scope::Scope;
 use crate::store::Store;
 
@@ -286,7 +289,47 @@ impl Pass {
     /// Tells how the call ended.
     pub(crate) async fn end(mut self, outcome: Outcome) {
         if let Some(chore) = self.end.take().and_then(|end| end(outcome)) {
-            chore.await;
+            let runtime = self.runtime.take();
+            Ending::new(chore, runtime).await;
+        }
+    }
+}
+
+/// What is done before a call returns. If nobody waits for it any more, the rest of it is done behind.
+struct Ending {
+    chore: Option<BoxFuture<'static, ()>>,
+    runtime: Option<Arc<dyn Runtime>>,
+}
+
+impl Ending {
+    fn new(chore: BoxFuture<'static, ()>, runtime: Option<Arc<dyn Runtime>>) -> Self {
+        Self {
+            chore: Some(chore),
+            runtime,
+        }
+    }
+}
+
+impl Future for Ending {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // Out of its place while it is polled: one that panics is not polled again.
+        let Some(mut chore) = self.chore.take() else {
+            return Poll::Ready(());
+        };
+        let polled = chore.as_mut().poll(context);
+        if polled.is_pending() {
+            self.chore = Some(chore);
+        }
+        polled
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let (Some(chore), Some(runtime)) = (self.chore.take(), &self.runtime) {
+            runtime.spawn(Task::Chore(chore));
         }
     }
 }
@@ -303,7 +346,7 @@ impl Drop for Pass {
             Outcome::Dropped
         };
         if let (Some(chore), Some(runtime)) = (end(outcome), &self.runtime) {
-            runtime.spawn(crate::runtime::Task::Chore(chore));
+            runtime.spawn(Task::Chore(chore));
         }
     }
 }

@@ -398,6 +398,23 @@ fn a_dropped_call_gives_the_lock_of_a_store_back_behind() {
 }
 
 #[test]
+fn a_call_that_is_dropped_while_it_gives_its_lock_back_leaves_it_free() {
+    let scene = Scene::with_store();
+    let cache = scene.cache();
+    for after in [0, 10, 20, 30, 40, 60] {
+        let call = scene.call(&cache, Locked::new("1h"), secs(10));
+        scene.simulation.advance(secs(9));
+        scene.store().suffer(Faults::none().delay(millis(40)));
+        scene.simulation.advance(secs(1) + millis(after));
+        call.cancel();
+        scene.simulation.advance(millis(200));
+        scene.store().suffer(Faults::none());
+        assert!(scene.tries(&cache).is_ok(), "dropped after {after} ms");
+    }
+    assert_eq!(scene.told(), [""; 0]);
+}
+
+#[test]
 fn a_waiting_call_that_is_dropped_does_not_swallow_the_lock() {
     let scene = Scene::here();
     let cache = scene.cache();
