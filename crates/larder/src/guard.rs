@@ -237,6 +237,8 @@ pub struct Pass {
     unless: Option<BoxFuture<'static, Refused>>,
     /// Where what is left to do goes if the pass is dropped.
     runtime: Option<Arc<dyn Runtime>>,
+    /// The body is being polled: if the pass is dropped now, the body has panicked.
+    is_polled: bool,
 }
 
 impl Pass {
@@ -284,6 +286,14 @@ impl Pass {
 
     pub(crate) fn take_unless(&mut self) -> Option<BoxFuture<'static, Refused>> {
         self.unless.take()
+    }
+
+    /// Polls the body.
+    pub(crate) fn watch<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        self.is_polled = true;
+        let polled = poll();
+        self.is_polled = false;
+        polled
     }
 
     /// Tells how the call ended.
@@ -338,7 +348,8 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let Some(end) = self.end.take() else { return };
         // Of a panic nobody knows how long it took to come to it; what counts is that it came.
-        let outcome = if std::thread::panicking() {
+        // The thread may be panicking for another reason.
+        let outcome = if self.is_polled {
             Outcome::Failed {
                 took: Duration::ZERO,
             }

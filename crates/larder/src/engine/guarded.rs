@@ -67,7 +67,10 @@ where
         }
     };
     // Apart from this future: a guard must not make each call of a small function large.
-    let source = Box::pin(unstopped(unless, Box::pin(mark::watch(source))));
+    let (mut source, watched) = (Box::pin(mark::watch(source)), &mut pass);
+    // It owns the source: one that is stopped is gone before the pass hears of its end.
+    let source = poll_fn(move |context| watched.watch(|| source.as_mut().poll(context)));
+    let source = Box::pin(unstopped(unless, source));
     let ended = match until {
         None => source.await,
         Some((until, refused)) => {

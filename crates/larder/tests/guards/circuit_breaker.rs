@@ -1,5 +1,7 @@
 //! `circuit_breaker`: no calls while too many fail, in virtual time.
 
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -455,6 +457,31 @@ fn panics_are_failures() {
         assert_eq!(call.panic(), "oh");
     }
     assert_eq!(state(&cache), CircuitState::Open);
+}
+
+#[test]
+fn a_panic_of_another_future_in_the_same_task_is_no_failure() {
+    let world = World::new();
+    let (cache, breaker) = (world.cache(), breaker());
+    for _ in 0..4 {
+        let (cache, gate) = (cache.clone(), Gate::default());
+        let call = world.spawn(async move {
+            let body = || async {
+                gate.pass().await;
+                Ok::<(), Oops>(())
+            };
+            let mut healthy = pin!(cache.guard(&breaker, "mail", body).into_future());
+            poll_fn(|context| {
+                let polled = healthy.as_mut().poll(context);
+                assert!(polled.is_ready(), "it waits");
+                polled
+            })
+            .await
+        });
+        world.settle();
+        assert_eq!(call.panic(), "it waits");
+    }
+    assert_eq!(state(&cache), CircuitState::Closed);
 }
 
 #[test]
