@@ -6,6 +6,7 @@ use super::guarded::{asking, tell_refused};
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::event::Event;
+use crate::guard::mark::Mark;
 use crate::guard::{
     Answers, Asking, Bloom, Body, Guard, Mode, Outage, Reason, Refused, Said, is_misuse,
 };
@@ -31,7 +32,7 @@ where
     let asking = asking(cache, bloom.name(), &key, Body::Async);
     let refuse = |refused: Refused| {
         let refuse = answers.refuse?;
-        tell_refused(cache, &asking, &refused);
+        tell_refused(cache, &asking, &refused, Mark::Refused);
         Some(refuse(refused))
     };
     let asked = match bloom.filter(&*cache.inner, cache.prefix(), &name) {

@@ -7,6 +7,7 @@ use std::task::Poll;
 use super::{Shape, within};
 use crate::cache::Cache;
 use crate::event::Event;
+use crate::guard::mark::Mark;
 use crate::guard::{Asking, Body, CarriesRefusal, Ground, Guard, Outcome, Refused, mark};
 use crate::key::KeyBuf;
 use crate::runtime::{BoxFuture, block_on};
@@ -49,13 +50,13 @@ where
     F: Future<Output = R>,
 {
     let asking = asking(cache, guard.name(), &key, body);
-    let refuse = |refused: Refused| {
-        tell_refused(cache, &asking, &refused);
+    let refuse = |refused: Refused, as_what: Mark| {
+        tell_refused(cache, &asking, &refused, as_what);
         S::error(S::Error::carry(refused))
     };
     let mut pass = match guard.admit(&asking).await {
         Ok(pass) => pass,
-        Err(refused) => return refuse(refused),
+        Err(refused) => return refuse(refused, Mark::Refused),
     };
     let began = asking.now();
     let (scope, until, unless) = (pass.take_scope(), pass.take_until(), pass.take_unless());
@@ -71,33 +72,34 @@ where
     // It owns the source: one that is stopped is gone before the pass hears of its end.
     let source = poll_fn(move |context| watched.watch(|| source.as_mut().poll(context)));
     let source = Box::pin(unstopped(unless, source));
+    let stopped = |source: Result<_, Refused>| source.map_err(|refused| (refused, Mark::Refused));
     let ended = match until {
-        None => source.await,
-        Some((until, refused)) => {
-            let output = within(&cache.inner, until, source).await;
-            output.unwrap_or(Err(refused))
-        }
+        None => stopped(source.await),
+        Some((until, refused)) => match within(&cache.inner, until, source).await {
+            Some(source) => stopped(source),
+            None => Err((refused, Mark::Cut)),
+        },
     };
-    let (output, was_refused) = match ended {
+    let (output, mark) = match ended {
         Ok(output) => output,
-        Err(refused) => {
+        Err((refused, as_what)) => {
             let took = asking.now().since(began);
             pass.end(Outcome::Failed { took }).await;
-            return refuse(refused);
+            return refuse(refused, as_what);
         }
     };
     let took = asking.now().since(began);
     let (outcome, output) = match S::split(output) {
         Ok(value) => (Outcome::Succeeded { took }, S::value(value)),
         // What a guard further in has refused says nothing of the source.
-        Err(error) if was_refused => (Outcome::Dropped, S::error(error)),
+        Err(error) if mark == Mark::Refused => (Outcome::Dropped, S::error(error)),
+        // That it took too long does, whatever the error looks like.
+        Err(error) if mark == Mark::Cut => (Outcome::Failed { took }, S::error(error)),
         Err(error) if counts(&error) => (Outcome::Failed { took }, S::error(error)),
         Err(error) => (Outcome::Succeeded { took }, S::error(error)),
     };
     pass.end(outcome).await;
-    if was_refused {
-        mark::refused();
-    }
+    mark::set(mark);
     output
 }
 
@@ -150,9 +152,9 @@ pub(super) fn asking(cache: &Cache, guard: &'static str, called: &KeyBuf, body: 
     Asking::new(ground, guard, &key, called, body)
 }
 
-pub(super) fn tell_refused(cache: &Cache, asking: &Asking, refused: &Refused) {
+pub(super) fn tell_refused(cache: &Cache, asking: &Asking, refused: &Refused, as_what: Mark) {
     let key = asking.key();
     cache.inner.stats.add(Counter::Refused, 1);
     cache.inner.tell(|| Event::Refused { key, refused });
-    mark::refused();
+    mark::set(as_what);
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use larder::guard::{CircuitBreaker, CircuitState};
+use larder::guard::{CircuitBreaker, CircuitState, Locked};
 use larder::testing::{Faults, MemoryStore, Simulation, Spawned};
 use larder::{Cache, Event, Reason, Refused, cached, circuit_breaker};
 
@@ -457,6 +457,54 @@ fn panics_are_failures() {
         assert_eq!(call.panic(), "oh");
     }
     assert_eq!(state(&cache), CircuitState::Open);
+}
+
+#[test]
+fn a_source_that_hangs_behind_a_lock_is_a_failure() {
+    #[circuit_breaker(cache = cache, errors = "50%", per = "1h", open_for = "30s", min_calls = 2, key = "mail",
+        exceptions = |error| *error == Oops::Down)]
+    #[locked(cache = cache, ttl = "1s", deadline = "5s")]
+    async fn send(cache: &Cache) -> Result<(), Oops> {
+        let _ = cache;
+        std::future::pending().await
+    }
+
+    for scene in Scene::both() {
+        let cache = scene.cache();
+        let call = || {
+            let cache = cache.clone();
+            scene.end(scene.simulation.spawn(async move { send(&cache).await }))
+        };
+        for _ in 0..2 {
+            assert_eq!(call(), Err(Oops::Refused(Reason::TimedOut, None)));
+        }
+        assert_eq!(call(), Err(OPEN(Some(secs(30)))));
+    }
+}
+
+#[test]
+fn a_lock_that_another_holds_is_no_failure() {
+    let scene = Scene::here();
+    let (cache, one) = (scene.cache(), Locked::new("1h"));
+    let of = cache.clone();
+    let _held = scene.simulation.spawn(async move {
+        let body = || std::future::pending::<Result<(), Oops>>();
+        of.guard(&one, "job", body).await
+    });
+    scene.simulation.advance(secs(1));
+    for _ in 0..5 {
+        let (cache, breaker) = (cache.clone(), scene.breaker);
+        let call = scene.simulation.spawn(async move {
+            let body = || async { Ok::<(), Oops>(()) };
+            let inner = || async { cache.guard(&one, "job", body).await };
+            cache.guard(&breaker, "mail", inner).await
+        });
+        assert!(matches!(
+            scene.end(call),
+            Err(Oops::Refused(Reason::Locked, _))
+        ));
+    }
+    assert_eq!(state(&cache), CircuitState::Closed);
 }
 
 #[test]
