@@ -48,11 +48,21 @@ pub(crate) struct Settings {
     pub(crate) context: BTreeMap<String, String>,
     pub(crate) recorders: Vec<Arc<Recorder>>,
     pub(crate) cache: Option<crate::Cache>,
-    /// The fencing number of the innermost lock.
-    pub(crate) fence: Option<u64>,
+    pub(crate) fence: Fence,
     pub(crate) overrides: Overrides,
     /// Changes that nobody outside sees yet, from the outermost on.
     pub(crate) layers: Vec<Layer>,
+}
+
+/// The fencing number of the innermost lock.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Fence {
+    /// What the scope outside says.
+    #[default]
+    Outer,
+    /// There should be a lock, and there is none.
+    None,
+    Of(u64),
 }
 
 impl fmt::Debug for Settings {
@@ -105,8 +115,8 @@ impl Scope {
         self
     }
 
-    pub(crate) fn fenced(mut self, fence: u64) -> Self {
-        self.settings.fence = Some(fence);
+    pub(crate) fn fenced(mut self, fence: Fence) -> Self {
+        self.settings.fence = fence;
         self
     }
 
@@ -208,7 +218,9 @@ impl Settings {
         merged.overrides = self.overrides.over(&overrides());
         merged.layers.extend(self.layers);
         merged.cache = self.cache.or(merged.cache);
-        merged.fence = self.fence.or(merged.fence);
+        if !matches!(self.fence, Fence::Outer) {
+            merged.fence = self.fence;
+        }
         merged
     }
 }

@@ -10,6 +10,7 @@ use crate::key::Key;
 use crate::lock::{Holder, NotTaken};
 use crate::policy::{FOREVER, Fault, IntoSpan, Lit, Span};
 use crate::runtime::BoxFuture;
+use crate::scope::{Fence, scope};
 
 mod keeper;
 
@@ -150,7 +151,9 @@ impl Guard for Locked {
                     misconfigured(error)
                 }
                 Err(NotTaken::Failed(error)) => {
-                    asking.failed(&error, self.outage).map(|()| Pass::free())
+                    asking.failed(&error, self.outage)?;
+                    // A lock outside of this one does not speak for it.
+                    Ok(Pass::free().inside(scope().fenced(Fence::None)))
                 }
             }
         })
@@ -182,7 +185,10 @@ impl Guard for Locked {
 /// ```
 #[must_use]
 pub fn fence() -> Option<u64> {
-    crate::scope::current()?.fence
+    match crate::scope::current()?.fence {
+        Fence::Of(number) => Some(number),
+        Fence::Outer | Fence::None => None,
+    }
 }
 
 /// The knobs of `#[locked]`, evaluated by the compiler.

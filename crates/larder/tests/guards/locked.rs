@@ -472,6 +472,27 @@ fn the_fence_is_that_of_the_innermost_lock_and_ends_with_it() {
 }
 
 #[test]
+fn a_lock_outside_gives_no_number_to_one_whose_store_is_down() {
+    let scene = Scene::with_store();
+    let (cache, store) = (scene.cache(), scene.store().clone());
+    let call = scene.simulation.spawn(async move {
+        let one = Locked::new("10s");
+        let inner = || async { Ok::<_, Refused>(fence()) };
+        let outer = || async {
+            let before = fence();
+            store.refuse();
+            let inside = cache.guard(&one, "inner", inner).await?;
+            assert_eq!(fence(), before);
+            Ok::<_, Refused>((before, inside))
+        };
+        cache.guard(&one, "outer", outer).await
+    });
+    let (outer, inner) = scene.simulation.block_on(call).unwrap().unwrap();
+    assert!(outer.is_some());
+    assert_eq!(inner, None);
+}
+
+#[test]
 fn an_async_body_stops_when_the_store_has_forgotten_its_lock() {
     let scene = Scene::with_store();
     let (cache, other) = (scene.cache(), scene.other());

@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::guard::{Asking, Body, Outage, Pass, Reason, Refused};
 use crate::lock::{Holder, Taken};
 use crate::runtime::{Task, Timestamp};
+use crate::scope::Fence;
 use crate::store::wait::within;
 
 const NO_ANSWER: &str = "no answer from the store";
@@ -81,7 +82,7 @@ impl Keeper {
     pub(super) fn pass(keeper: Arc<Self>) -> Pass {
         let timed_out = keeper.asking.refuse(Reason::TimedOut);
         let (stop, until) = (Arc::clone(&keeper), keeper.deadline);
-        let scope = crate::scope::scope().fenced(keeper.fence);
+        let scope = crate::scope::scope().fenced(Fence::Of(keeper.fence));
         let asking = keeper.asking.clone();
         let pass = Pass::told(&asking, move |_| {
             keeper.over();
