@@ -1,6 +1,6 @@
 //! Locks by name with an owner and an end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -23,13 +23,16 @@ struct Table {
     held: HashMap<Key, Held, RandomState>,
     /// One count for all names: it grows for each, also for one that was forgotten meanwhile.
     fences: u64,
+    /// One count for all who wait, of whatever lock.
+    waiters: u64,
 }
 
 #[derive(Debug)]
 struct Held {
     owner: u64,
     until: Timestamp,
-    waiting: Vec<Waker>,
+    /// By number, so that they are woken in the order in which they came.
+    waiting: BTreeMap<u64, Waker>,
 }
 
 /// Why a lock was not taken: it is held until then.
@@ -59,7 +62,7 @@ impl Locks {
             Held {
                 owner,
                 until,
-                waiting: Vec::new(),
+                waiting: BTreeMap::new(),
             },
         );
         // Whoever forgets to give locks back pays for the clean-up now and then.
@@ -121,22 +124,24 @@ impl Locks {
         Released {
             locks: self,
             key,
-            noted: false,
+            number: None,
         }
     }
 }
 
 fn wake(held: Option<Held>) {
     held.into_iter()
-        .flat_map(|held| held.waiting)
+        .flat_map(|held| held.waiting.into_values())
         .for_each(Waker::wake);
 }
 
+/// Waits for a lock to be given back. Dropped, it waits no more.
 #[derive(Debug)]
 pub(crate) struct Released<'a> {
     locks: &'a Locks,
     key: &'a Key,
-    noted: bool,
+    /// The one it is noted under.
+    number: Option<u64>,
 }
 
 impl Future for Released<'_> {
@@ -145,23 +150,35 @@ impl Future for Released<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let waker = context.waker().clone();
         let mut table = self.locks.0.lock();
-        let noted = match table.held.get_mut(self.key) {
-            None => None,
-            // Noted and not there any more: woken by the release of whom it was noted with, whoever holds it now.
-            Some(held) => match held.waiting.iter().any(|w| w.will_wake(&waker)) {
-                true => Some(()),
-                false if self.noted => None,
-                false => {
-                    held.waiting.push(waker);
-                    Some(())
-                }
+        let Table { held, waiters, .. } = &mut *table;
+        let Some(held) = held.get_mut(self.key) else {
+            return Poll::Ready(());
+        };
+        let before = match self.number {
+            None => {
+                *waiters += 1;
+                self.number = Some(*waiters);
+                held.waiting.insert(*waiters, waker)
+            }
+            Some(number) => match held.waiting.get_mut(&number) {
+                Some(noted) => Some(std::mem::replace(noted, waker)),
+                // Woken by the release of whom it was noted with, whoever holds it now.
+                None => return Poll::Ready(()),
             },
         };
         drop(table);
-        if noted.is_none() {
-            return Poll::Ready(());
-        }
-        self.noted = true;
+        drop(before);
         Poll::Pending
+    }
+}
+
+impl Drop for Released<'_> {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        let mut table = self.locks.0.lock();
+        let held = table.held.get_mut(self.key);
+        let waker = held.and_then(|held| held.waiting.remove(&number));
+        drop(table);
+        drop(waker);
     }
 }

@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 
 use larder::{Cache, ErrorKind, Lock};
 use support::{Running, World, millis, secs};
@@ -237,6 +239,33 @@ fn two_waiting_for_it_in_one_task_both_get_it() {
     drop(lock);
     world.settle();
     both.value();
+}
+
+/// A waker that counts how many know it.
+struct Known;
+
+impl Wake for Known {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn who_waits_no_more_leaves_nothing_at_the_lock() {
+    let (world, cache) = world();
+    let _lock = take(&cache).unwrap();
+    let known = Arc::new(Known);
+    let waker = Waker::from(Arc::clone(&known));
+    let mut context = Context::from_waker(&waker);
+    let wait = || Box::pin(cache.lock("l").wait_for("1s").into_future());
+    let (mut late, mut dropped) = (wait(), wait());
+    for waiting in [&mut late, &mut dropped] {
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+    }
+    assert!(Arc::strong_count(&known) > 2, "they are noted");
+    drop(dropped);
+    world.advance(secs(1));
+    assert!(late.as_mut().poll(&mut context).is_ready());
+    drop(late);
+    assert_eq!(Arc::strong_count(&known), 2, "the test's own");
 }
 
 #[test]
