@@ -10,6 +10,9 @@ use crate::cache::{Cache, Ended, Inner, Phase, Schedule, Woken};
 use crate::event::Event;
 use crate::runtime::{Home, Runtime, Task, Timestamp};
 
+/// One that stands by does not ask again sooner, whatever a store says of the time that is left.
+const SOONEST: Duration = Duration::from_millis(50);
+
 /// Starts a run, which tells [`Told`] how it goes; `false` when it cannot start now.
 pub(super) type Start = Box<dyn Fn(&Cache, &Arc<Schedule>) -> bool + Send + Sync>;
 
@@ -80,7 +83,7 @@ impl Keeper {
         {
             // Half an interval, so that what the other one wrote last is still there when this one takes over.
             let half = self.beat.longest().unwrap_or(left) / 2;
-            let next = self.now().after(left.min(half));
+            let next = self.now().after(left.min(half).max(SOONEST));
             self.schedule.plan(Phase::Standby, next);
             return Turn::Next(next);
         }

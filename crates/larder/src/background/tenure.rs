@@ -1,15 +1,21 @@
 //! One process at a time writes: a lock of the store, held from run to run.
 
+use std::future::Future;
 use std::time::Duration;
 
 use crate::cache::Inner;
 use crate::codec::Wire;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key::Key;
+use crate::store::wait::within;
 use crate::store::{Acquired, Locks};
 
 /// A tenure is not shorter than this: a store that is slow for a moment must not change who writes.
 const SHORTEST: Duration = Duration::from_secs(2);
+
+/// No answer of a store is waited for longer, however long a tenure is: a shutdown waits too, for ten seconds.
+const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
 /// The right of this process to write a key.
 #[derive(Debug)]
@@ -77,8 +83,8 @@ impl Tenure {
         let Some(locks) = Self::locks(inner) else {
             return Standing::Mine;
         };
-        let acquired = locks.acquire(&self.name, &self.owner, self.span).await;
-        let standing = match acquired {
+        let acquired = locks.acquire(&self.name, &self.owner, self.span);
+        let standing = match self.bounded(inner, "lock", acquired).await {
             Ok(Acquired::Held { .. }) => Standing::Mine,
             Ok(Acquired::Taken { left }) => Standing::Others(left),
             Err(error) => {
@@ -107,10 +113,24 @@ impl Tenure {
             return;
         }
         if let Some(locks) = Self::locks(inner)
-            && let Err(error) = locks.release(&self.name, &self.owner).await
+            && let Err(error) = self
+                .bounded(inner, "unlock", locks.release(&self.name, &self.owner))
+                .await
             && let Some(outside) = &inner.outside
         {
             inner.store_failed(outside, self.key.as_str(), &error);
         }
+    }
+
+    /// A store that does not answer is one that cannot be asked.
+    async fn bounded<T>(
+        &self,
+        inner: &Inner,
+        operation: &'static str,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let late = || Error::new(ErrorKind::Timeout, operation, "no answer from the store");
+        let limit = inner.runtime.sleep(self.renewal().min(LONGEST_ANSWER));
+        within(limit, answer).await.unwrap_or_else(|| Err(late()))
     }
 }

@@ -7,6 +7,7 @@ mod support;
 
 mod hostile;
 mod keeping;
+mod odd_locks;
 mod readers;
 mod runtimes;
 #[cfg(feature = "serde")]
