@@ -21,8 +21,8 @@ pub(crate) struct Locks(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     held: HashMap<Key, Held, RandomState>,
-    /// One count for all names: it grows for each, also for one that was forgotten meanwhile.
-    fences: u64,
+    /// The last number. One for all names: it grows for each, also for one that was forgotten meanwhile.
+    fence: u64,
     /// One count for all who wait, of whatever lock.
     waiters: u64,
 }
@@ -41,21 +41,25 @@ pub(crate) struct HeldUntil(pub(crate) Timestamp);
 
 impl Locks {
     /// Takes a free or expired lock; its fencing number.
+    ///
+    /// `floor` is the time of day in microseconds: numbers go on growing when the process starts anew.
     pub(crate) fn take(
         &self,
         key: &Key,
         owner: u64,
-        now: Timestamp,
+        (now, floor): (Timestamp, u64),
         until: Timestamp,
     ) -> Result<u64, HeldUntil> {
         let mut table = self.0.lock();
-        table.fences += 1;
-        let fence = table.fences;
-        let locks = &mut table.held;
+        let Table {
+            held: locks, fence, ..
+        } = &mut *table;
         match locks.get(key) {
             Some(held) if held.until > now => return Err(HeldUntil(held.until)),
             _ => {}
         }
+        *fence = floor.max(*fence + 1);
+        let fence = *fence;
         // The waiting ones of an expired lock go with it: they look again at its end by themselves.
         let before = locks.insert(
             key.clone(),

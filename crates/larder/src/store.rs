@@ -46,7 +46,7 @@ pub use head::{Head, Tag};
 #[cfg(any(feature = "file", feature = "sqlite"))]
 pub(crate) use local::{
     Asked, Failure, Filling, NEVER, Popped, Promise, Queue, Threads, Touching, Writing, answer,
-    end, left, unique, unwinding, wall,
+    end, fence_floor, left, unique, unwinding, wall,
 };
 pub use notice::{Notice, Notices, Unheard};
 pub use prefixed::Prefixed;

@@ -269,6 +269,15 @@ fn who_waits_no_more_leaves_nothing_at_the_lock() {
 }
 
 #[test]
+fn fencing_numbers_go_on_when_the_process_starts_anew() {
+    let (world, before) = world();
+    let last = (0..3).map(|_| take(&before).unwrap().fence()).max();
+    world.advance(millis(1));
+    let after = world.cache();
+    assert!(Some(take(&after).unwrap().fence()) > last);
+}
+
+#[test]
 fn locks_of_two_prefixes_are_two() {
     let world = World::new();
     let [one, two] = ["a:", "b:"].map(|p| world.builder().prefix(p).build().unwrap());

@@ -127,7 +127,8 @@ impl Holder {
         loop {
             let now = self.now();
             let end = now.after(self.ttl);
-            let held = match locks.take(&self.key, self.owner, now, end) {
+            let floor = self.runtime().clock().unix_micros();
+            let held = match locks.take(&self.key, self.owner, (now, floor), end) {
                 Ok(fence) => return Ok(Taken { fence, until: end }),
                 Err(HeldUntil(held)) => held,
             };

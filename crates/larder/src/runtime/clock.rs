@@ -95,14 +95,19 @@ impl Clock {
 
     /// Milliseconds since 1970-01-01 UTC. On a manual clock: since its zero, as if that had been 2023-11-14T22:13:20Z.
     pub(crate) fn unix_millis(&self) -> u64 {
+        self.unix_micros() / 1_000
+    }
+
+    /// [`unix_millis`](Self::unix_millis) in microseconds.
+    pub(crate) fn unix_micros(&self) -> u64 {
         match &self.0 {
             Source::System => {
                 let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
                 since.map_or(0, |since| {
-                    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+                    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
                 })
             }
-            Source::Manual(now) => 1_700_000_000_000 + now.load(Ordering::Acquire) / 1_000_000,
+            Source::Manual(now) => 1_700_000_000_000_000 + now.load(Ordering::Acquire) / 1_000,
         }
     }
 

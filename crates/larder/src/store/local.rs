@@ -25,6 +25,12 @@ pub(crate) fn wall() -> i64 {
     i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(NEVER)
 }
 
+/// What no fencing number is below, so that numbers grow also when the last one was lost: the time of day in microseconds, as in the script for Redis.
+pub(crate) fn fence_floor() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_micros()).unwrap_or(0)
+}
+
 /// When something ends that lives for so long from `now` on; a part of a millisecond counts as one.
 pub(crate) fn end(now: i64, life: Life) -> i64 {
     let Some(life) = life else { return NEVER };

@@ -120,7 +120,11 @@ impl Held {
         let (turn, owner) = (Key::from(TURN), inner.runtime.random());
         loop {
             let now = inner.clock.now();
-            if self.turns.take(&turn, owner, now, Timestamp::NEVER).is_ok() {
+            if self
+                .turns
+                .take(&turn, owner, (now, 0), Timestamp::NEVER)
+                .is_ok()
+            {
                 return Turn { held: self, owner };
             }
             self.turns.released(&turn).await;

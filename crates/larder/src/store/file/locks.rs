@@ -1,13 +1,13 @@
 //! Locks with an owner and an end, one file for each name.
 //!
-//! A file is kept for a day after its lock is over, so that fencing numbers go on.
+//! A file is kept for two days after its lock is over, and no fencing number is below the time of day, so that numbers go on.
 
 use std::time::Duration;
 
 use super::disk::Disk;
 use super::name::{Name, Space};
 use super::shard::Shard;
-use crate::store::{Acquired, Failure, end, wall};
+use crate::store::{Acquired, Failure, end, fence_floor, wall};
 
 type Outcome<T = ()> = Result<T, Failure>;
 
@@ -32,7 +32,8 @@ pub(super) fn acquire(disk: &Disk, name: &str, owner: &str, ttl: Duration) -> Ou
             left: Duration::from_millis((held.ends - now) as u64),
         });
     }
-    let fence = before.map_or(0, |held| held.fence) + 1;
+    let last = before.map_or(0, |held| held.fence);
+    let fence = last.saturating_add(1).max(fence_floor() as u64);
     let held = Held {
         fence,
         ends: end(now, Some(ttl)),

@@ -1,11 +1,12 @@
-//! Locks with an owner and an end. Fencing numbers are counted for all names together, so that a name that was forgotten never starts anew.
+//! Locks with an owner and an end. Fencing numbers are counted for all names together, so that a name that was forgotten never starts anew, and none is below the time of day, so that a new database goes on
+//! where one that was lost has ended.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::write::Tx;
-use crate::store::{Acquired, end};
+use crate::store::{Acquired, end, fence_floor};
 
 pub(super) fn acquire(tx: &Tx<'_>, name: &str, owner: &str, ttl: Duration) -> Result<Acquired> {
     if let Some((holder, ends)) = holder(tx.db, name, tx.now)?
@@ -17,8 +18,10 @@ pub(super) fn acquire(tx: &Tx<'_>, name: &str, owner: &str, ttl: Duration) -> Re
     }
     let fence = tx
         .db
-        .prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'fence' RETURNING value")?
-        .query_row([], |row| row.get::<_, i64>(0))?;
+        .prepare_cached(
+            "UPDATE meta SET value = max(value + 1, ?1) WHERE name = 'fence' RETURNING value",
+        )?
+        .query_row([fence_floor()], |row| row.get::<_, i64>(0))?;
     tx.db
         .prepare_cached("INSERT INTO lock(name, owner, ends) VALUES (?1, ?2, ?3) ON CONFLICT(name) DO UPDATE SET owner = excluded.owner, ends = excluded.ends")?
         .execute(params![name.as_bytes(), owner.as_bytes(), end(tx.now, Some(ttl))])?;
