@@ -28,6 +28,8 @@ struct Record {
     /// How many leases were given out, and the latest of them that was filled under.
     leased: u64,
     filled: u64,
+    /// How many times the entry in memory was filled or dropped in the course of a load.
+    fills: u64,
     /// Leases on this record; the last one to go takes it out.
     holders: u32,
     /// Writes from outside that are on their way to a store.
@@ -49,6 +51,8 @@ pub(crate) struct Lease {
     pub(crate) key: Key,
     generation: u64,
     order: u64,
+    /// The record's fills before.
+    fills: u64,
     /// The tag epoch before the computation.
     pub(crate) as_of: u64,
     leases: Arc<Leases>,
@@ -144,6 +148,7 @@ impl Leases {
             key: key.clone(),
             generation: record.generation,
             order: record.leased,
+            fills: record.fills,
             as_of,
             leases: Arc::clone(self),
         }
@@ -267,6 +272,7 @@ impl Locked<'_> {
             generation: 0,
             leased: 0,
             filled: 0,
+            fills: 0,
             holders: 0,
             writers: 0,
             written: 0,
@@ -298,6 +304,14 @@ impl Locked<'_> {
         self.holds(lease) && (cfg!(larder_broken_lease) || is_newest)
     }
 
+    /// Whether a copy of what a store held at some time under the lease may be kept: the lease stands, and nobody filled since it was taken. What the
+    /// store was asked for says nothing of which of two copies is the newer one.
+    pub(crate) fn may_copy(&self, lease: &Lease) -> bool {
+        let fills = self.shard.get(&lease.key).map(|record| record.fills);
+        let is_unfilled = fills.is_none_or(|fills| fills == lease.fills);
+        self.holds(lease) && (cfg!(larder_broken_lease) || is_unfilled)
+    }
+
     /// Ends a write: every fill that began meanwhile loses. Whether it was the only one while it lasted.
     pub(crate) fn end_write(&mut self, writing: &Writing) -> bool {
         let key = &writing.lease.key;
@@ -310,6 +324,14 @@ impl Locked<'_> {
     pub(crate) fn filled(&mut self, lease: &Lease) {
         if let Some(record) = self.shard.get_mut(&lease.key) {
             record.filled = record.filled.max(lease.order);
+            record.fills += 1;
+        }
+    }
+
+    /// Notes that the entry is dropped: copies that are on their way are not kept.
+    pub(crate) fn dropped(&mut self, lease: &Lease) {
+        if let Some(record) = self.shard.get_mut(&lease.key) {
+            record.fills += 1;
         }
     }
 }

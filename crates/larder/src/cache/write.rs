@@ -160,21 +160,43 @@ impl Inner {
 
     /// Keeps a copy of what a store holds, unless it may have changed there since the lease was taken; whether it was kept.
     pub(crate) fn fill_copy(self: &Arc<Self>, lease: &Lease, copy: Slot) -> bool {
-        let mut locked = self.leases.lock(&lease.key);
-        let stands = locked.may_fill(lease) && self.tags.stand_since(copy.tags(), lease.as_of);
+        let locked = self.leases.lock(&lease.key);
+        let may_copy = locked.may_copy(lease);
+        self.fill_locked(locked, may_copy, lease, copy)
+    }
+
+    /// Keeps what was loaded and did not reach the store, in the order of the loads; whether it was kept.
+    pub(crate) fn fill_without_store(self: &Arc<Self>, lease: &Lease, copy: Slot) -> bool {
+        let locked = self.leases.lock(&lease.key);
+        let may_fill = locked.may_fill(lease);
+        self.fill_locked(locked, may_fill, lease, copy)
+    }
+
+    fn fill_locked(
+        self: &Arc<Self>,
+        mut locked: Locked<'_>,
+        may_fill: bool,
+        lease: &Lease,
+        copy: Slot,
+    ) -> bool {
+        let stands = may_fill && self.tags.stand_since(copy.tags(), lease.as_of);
         if stands {
             locked.filled(lease);
             self.insert(locked, &lease.key, copy);
+        } else {
+            // First the lock, then what the copy holds.
+            drop(locked);
         }
         stands
     }
 
-    /// Keeps a copy that stands in for a load that is still under way: in nobody's place, and in the way of no fill.
+    /// Keeps a copy that stands in for a load that is still under way, or has failed: in nobody's place, and in the way of no fill.
     pub(crate) fn fill_stand_in(self: &Arc<Self>, lease: &Lease, copy: Slot) {
         let locked = self.leases.lock(&lease.key);
         // Held until the lock is gone, as in `write`.
-        let found = self.memory.peek(&lease.key);
-        let stands = locked.holds(lease) && self.tags.stand_since(copy.tags(), lease.as_of);
+        let stored = self.memory.peek(&lease.key);
+        let found = stored.as_ref().filter(|slot| self.is_alive(slot));
+        let stands = locked.may_copy(lease) && self.tags.stand_since(copy.tags(), lease.as_of);
         if stands && found.is_none() {
             self.insert(locked, &lease.key, copy);
         } else {
@@ -182,13 +204,11 @@ impl Inner {
         }
     }
 
-    /// Removes what memory holds beside an entry that only the store keeps: a kept error.
+    /// Removes what memory holds beside an entry that only the store keeps: a kept error, or a copy of what the store held before.
     pub(crate) fn gives_way(&self, lease: &Lease) {
-        let locked = self.leases.lock(&lease.key);
-        let removed = match locked.may_fill(lease) {
-            true => self.memory.remove(&lease.key),
-            false => None,
-        };
+        let mut locked = self.leases.lock(&lease.key);
+        locked.dropped(lease);
+        let removed = self.memory.remove(&lease.key);
         drop(locked);
         drop(removed);
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::hit::age;
 use super::lead::{Call, Kept, Lead};
 use super::{Cacheable, Settle, Shape, Share};
-use crate::cache::When;
 use crate::detect::Source;
 use crate::entry::Slot;
 use crate::event::Event;
@@ -109,7 +108,7 @@ impl Call<'_> {
             let copy = self.inner.promoted(outside, slot, lead.looked.at);
             outside.note(&self.key, copy.as_ref().unwrap_or(slot));
             if let Some(copy) = copy {
-                self.inner.fill(&lead.lease, When::Absent, copy);
+                self.inner.fill_stand_in(&lead.lease, copy);
             }
         }
         let asked = self.outside().map(|_| lead.looked.moment);

@@ -220,7 +220,11 @@ impl Call<'_> {
                 }
                 // Without the store a copy is all there is; with it, it may be left out: the store may have told of this very change.
                 let is_due = copy.is_some();
-                let kept = copy.is_some_and(|copy| self.inner.fill_copy(&lead.lease, copy));
+                let lease = &lead.lease;
+                let kept = copy.is_some_and(|copy| match reached {
+                    Reached::Stored => self.inner.fill_copy(lease, copy),
+                    _ => self.inner.fill_without_store(lease, copy),
+                });
                 match (kept, reached) {
                     (true, _) => Filled::Stored,
                     (false, Reached::Stored) => {

@@ -189,3 +189,29 @@ fn of_two_writes_at_once_memory_keeps_neither() {
     }
     assert_eq!(kept, [true; 2], "either may come last");
 }
+
+#[cached(key = "user:{id}", ttl = "1h")]
+async fn user(id: u64) -> u64 {
+    id
+}
+
+#[test]
+fn a_copy_of_what_the_store_held_before_takes_no_place_of_a_newer_fill() {
+    for seed in 0..200 {
+        let world = World::new(seed);
+        let (a, b) = (world.hybrid("1h"), world.node());
+        let simulation = world.simulation.clone();
+        world.wait(async {
+            b.cache.set("user:7", &1_u64).ttl("1h").await.unwrap();
+            a.store.suffer(Faults::none().delay(seconds(1)));
+            let read = async {
+                simulation.sleep(seconds(1)).await;
+                a.cache.get::<u64>("user:7").await.unwrap();
+            };
+            let (made, ()) = tokio::join!(a.run(user::refresh(7)), read);
+            assert_eq!(made, 7);
+            let kept = a.cache.get::<u64>("user:7").await.unwrap();
+            assert_eq!(kept, Some(7), "seed {seed}");
+        });
+    }
+}
