@@ -93,6 +93,8 @@ enum Why {
     Due,
     /// Somebody asked for a new value.
     Anew,
+    /// Its own load asks for it: what comes is a part of the value that is being made, and not kept.
+    Past,
 }
 
 /// A key that another call loads.
@@ -304,7 +306,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Waits for the other loads; gives back what came to nothing.
+    /// Waits for the other loads; gives back what came to nothing, and leads past the cache what they wait for themselves.
     ///
     /// # Errors
     /// The error of a load that was shared.
@@ -313,13 +315,14 @@ impl<'a> Batch<'a> {
         follows: Vec<Following<'a, T>>,
         share: Option<Share<S::Error>>,
         found: &mut Vec<(T, S::Value)>,
-    ) -> Result<Vec<Item<'a, T>>, S::Error>
+    ) -> Result<(Vec<Item<'a, T>>, Leads<'a, T>), S::Error>
     where
         S: Shape<R>,
         S::Value: Cacheable,
         S::Error: 'static,
     {
         let mut again = Vec::new();
+        let mut past = Vec::new();
         for Following {
             mut item,
             flight,
@@ -338,7 +341,8 @@ impl<'a> Batch<'a> {
                 }
                 Followed::Absent => item.ended(Outcome::Miss),
                 Followed::Again => again.push(item),
-                late @ (Followed::Late | Followed::Alone | Followed::Past) => {
+                Followed::Past => past.push(self.lead_past(item)),
+                late @ (Followed::Late | Followed::Alone) => {
                     if matches!(late, Followed::Late) {
                         item.call.waited_too_long();
                     }
@@ -348,7 +352,16 @@ impl<'a> Batch<'a> {
                 }
             }
         }
-        Ok(again)
+        Ok((again, self.leading(past)))
+    }
+
+    /// Leads a key beside its flight.
+    fn lead_past<T>(&self, item: Item<'a, T>) -> Leading<'a, T> {
+        let lead = Lead::alone(self.inner, item.call.base_lease());
+        Leading {
+            why: Why::Past,
+            ..Leading::new(item, lead)
+        }
     }
 }
 
@@ -404,9 +417,9 @@ impl<'a, T> Leads<'a, T> {
             item,
             lead,
             kept,
+            why,
             loading,
             inside,
-            ..
         } in &mut self.leads
         {
             item.ended(Outcome::Miss);
@@ -419,7 +432,7 @@ impl<'a, T> Leads<'a, T> {
             lead.asked = Asked::now(&lead.inner);
             self.began = lead.asked.at;
             // Inside, what lies beneath may have been changed: it stands in for nothing.
-            if kept.is_none() && inside.is_none() {
+            if kept.is_none() && inside.is_none() && *why != Why::Past {
                 *kept = item.call.kept_before(lead, self.began);
             }
         }

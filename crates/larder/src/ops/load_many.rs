@@ -126,10 +126,11 @@ impl<'a, L> GetOrLoadMany<'a, L> {
             .map(|(key, buf, reading)| item(key, (buf, reading)));
         let mut missing: Vec<_> = missing.collect();
         let mut claimed = claim(due);
+        let mut past = claim(Due::none());
         let ambient = cache.inner.ambient();
-        while !missing.is_empty() || !claimed.is_empty() {
+        while !missing.is_empty() || !claimed.is_empty() || !past.is_empty() {
             let mut due = Due::none();
-            let (mut leads, follows) = match &ambient {
+            let (leads, follows) = match &ambient {
                 // What runs inside shares no load with those outside, and reloads nothing behind.
                 Some(ambient) => {
                     let inside = (ambient, Came::Loaded);
@@ -148,6 +149,7 @@ impl<'a, L> GetOrLoadMany<'a, L> {
                 }
             };
             claimed = claim(due);
+            let mut leads = leads.and(past);
             // Own loads first: a batch that waits holds nothing that another batch could be waiting for.
             if !leads.is_empty() {
                 let wanted: Vec<String> = leads.ids().cloned().collect();
@@ -181,7 +183,7 @@ impl<'a, L> GetOrLoadMany<'a, L> {
                     }
                 }
             }
-            missing = batch
+            (missing, past) = batch
                 .follow::<_, AsResult, Result<V>>(follows, share, &mut found)
                 .await?;
         }

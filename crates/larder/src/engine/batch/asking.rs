@@ -225,7 +225,10 @@ where
                 let share = self.errors.and_then(|errors| errors.share);
                 let (batch, found) = (&self.batch, &mut self.found);
                 match batch.follow::<_, S, R>(follows, share, found).await {
-                    Ok(again) => self.missing = again,
+                    Ok((again, past)) => {
+                        self.missing = again;
+                        self.pending = past;
+                    }
                     Err(error) => self.failed = Some(error),
                 }
             } else {
@@ -281,7 +284,10 @@ where
                 self.batch.refuse(leads, &error, share);
                 self.failed = Some(error);
             }
-            None => self.pending = leads,
+            None => {
+                let past = std::mem::replace(&mut self.pending, self.batch.claim(Vec::new()));
+                self.pending = leads.and(past);
+            }
         }
     }
 

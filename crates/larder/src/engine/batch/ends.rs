@@ -44,12 +44,16 @@ impl<'a> Batch<'a> {
                 item: Item { id, call, .. },
                 mut lead,
                 kept,
+                why,
                 mut loading,
                 inside,
-                ..
             } = leading;
             let value = answer(&id);
             loading.end(Outcome::of(value.is_some()));
+            if why == Why::Past {
+                found.extend(value.map(|value| (id, value)));
+                continue;
+            }
             let Some(value) = value else {
                 if call.still_kept::<S::Value>(&lead, kept).is_some() {
                     answered.gone.push(call.key.clone());
@@ -161,6 +165,10 @@ impl<'a> Batch<'a> {
                 inside,
             } = leading;
             loading.end(Outcome::Failed);
+            if why == Why::Past {
+                is_lost = true;
+                continue;
+            }
             if cause == Cause::Failure {
                 call.failed(took);
             }
