@@ -59,6 +59,7 @@ impl Call<'_> {
         if cause == Cause::Failure {
             self.failed(took);
         }
+        lead.refused = cause == Cause::Refusal;
         let kept = self.still_kept::<S::Value>(&lead, kept);
         if let Some(value) = self.fall_back::<S::Value>(&mut lead, kept.as_ref(), cause) {
             return S::value(value);

@@ -33,6 +33,8 @@ pub(crate) struct Lead {
     pub(crate) flight: Arc<Flight>,
     landed: bool,
     watch: Watch,
+    /// Whether a guard refused it: the entry is not throttled for that.
+    pub(super) refused: bool,
     /// The right to fill the store.
     pub(crate) store: Option<StoreLease>,
     /// What the store held for the case that the source fails.
@@ -100,6 +102,7 @@ impl Lead {
             flight,
             landed: false,
             watch: Watch::Caller,
+            refused: false,
             store: None,
             kept: None,
             looked: asked,
@@ -156,7 +159,7 @@ impl Drop for Lead {
             let key = &self.lease.key;
             let slot = self.inner.memory.peek(key).or_else(|| self.kept.clone());
             // What was written meanwhile has not failed.
-            if let Some(slot) = slot.filter(|slot| self.entry_stands(slot)) {
+            if let Some(slot) = slot.filter(|slot| !self.refused && self.entry_stands(slot)) {
                 slot.throttle(self.inner.clock.now());
                 if let Some(outside) = &self.inner.outside {
                     outside.note(key, &slot);

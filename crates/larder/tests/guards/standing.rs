@@ -188,6 +188,31 @@ fn a_kept_entry_stands_in_for_a_refusal_and_is_not_throttled_by_it() {
 }
 
 #[test]
+fn a_reload_behind_that_is_refused_does_not_throttle_the_entry() {
+    #[cached(cache = cache, key = "user", ttl = "10s", stale = "1h", throttle = "30m")]
+    #[rate_limit(cache = cache, limit = 1, per = "1m")]
+    async fn user(cache: Cache, now: u64) -> Result<u64, Oops> {
+        let _ = cache;
+        Ok(now)
+    }
+
+    let world = World::new();
+    let cache = world.cache();
+    let call = |now: u64| {
+        let got = world.run(user(cache.clone(), now));
+        world.settle();
+        got
+    };
+    assert_eq!(call(1), Ok(1));
+    world.advance(MINUTE / 2);
+    assert_eq!(call(2), Ok(1), "the reload behind is refused");
+    assert_eq!(cache.stats().refused, 1);
+    world.advance(MINUTE / 2);
+    assert_eq!(call(3), Ok(1), "the next reader asks the guard again");
+    assert_eq!(call(4), Ok(3));
+}
+
+#[test]
 fn a_refusal_is_an_event() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = Arc::clone(&told);

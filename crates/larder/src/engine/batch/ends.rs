@@ -172,6 +172,7 @@ impl<'a> Batch<'a> {
             if cause == Cause::Failure {
                 call.failed(took);
             }
+            lead.refused = cause == Cause::Refusal;
             // What is only reloaded has been taken already; its lead tells of the loss when it is dropped.
             if why == Why::Due {
                 continue;

@@ -131,6 +131,7 @@ impl<T: Cacheable> Recorder<T> {
             return Some(items);
         }
         call.detected(Source::Failed, None);
+        lead.refused = cause == Cause::Refusal;
         drop(lead);
         let (key, why) = (self.key.as_str(), Unrecorded::Failed);
         self.cache.inner.tell(|| Event::NotRecorded { key, why });
