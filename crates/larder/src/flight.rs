@@ -40,7 +40,11 @@ pub(crate) enum Landing {
         asked: Option<u64>,
     },
     /// The source's error, shared because it can be cloned.
-    Failed(Arc<dyn Any + Send + Sync>),
+    Failed {
+        error: Arc<dyn Any + Send + Sync>,
+        /// Whether a guard refused.
+        refused: bool,
+    },
     /// Nothing that can be shared: ask again.
     Retry,
 }

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::{Ticket, deadline, within};
 use crate::cache::{Inner, Permit};
 use crate::flight::{Flight, Waiting};
+use crate::guard::mark;
 use crate::runtime::{BoxFuture, Task};
 use crate::scope;
 
@@ -65,13 +66,19 @@ impl<R: Send + 'static, B: FnOnce(Ticket)> Apart<R> for Owned<B> {
 /// What the two sides of such a load know of each other.
 pub(super) struct Errand<R>(Mutex<State<R>>);
 
+/// What came, and whether a guard refused: the mark of that stays on the thread where it came.
+struct Answer<R> {
+    came: thread::Result<R>,
+    refused: bool,
+}
+
 struct State<R> {
     task: Option<BoxFuture<'static, ()>>,
     /// A sync load that has not begun.
     job: Option<Box<dyn FnOnce() -> R + Send>>,
     /// Whether the thread that should run it is not to come.
     is_lost: bool,
-    answer: Option<thread::Result<R>>,
+    answer: Option<Answer<R>>,
     waker: Option<Waker>,
     /// The place among the loads behind, once the caller has left.
     place: Option<Permit>,
@@ -115,17 +122,18 @@ impl<R: Send + 'static> Errand<R> {
 }
 
 impl<R> Errand<R> {
-    fn end(&self, answer: thread::Result<R>) {
+    fn end(&self, came: thread::Result<R>) {
+        let refused = mark::take();
         let mut state = self.0.lock();
         let (place, waker) = (state.place.take(), state.waker.take());
         if place.is_none() {
-            state.answer = Some(answer);
+            state.answer = Some(Answer { came, refused });
             drop(state);
             waker.into_iter().for_each(Waker::wake);
             return;
         }
         drop(state);
-        match answer {
+        match came {
             Ok(answer) => drop(answer),
             // Nobody is there to hear of it but the thread itself.
             Err(panic) => resume_unwind(panic),
@@ -217,7 +225,10 @@ impl<R> Future for Trip<R> {
         let mut state = self.errand.0.lock();
         if let Some(answer) = state.answer.take() {
             drop(state);
-            return Poll::Ready(answer.unwrap_or_else(|panic| resume_unwind(panic)));
+            if answer.refused {
+                mark::set(mark::Mark::Refused);
+            }
+            return Poll::Ready(answer.came.unwrap_or_else(|panic| resume_unwind(panic)));
         }
         // No thread could be had: it is run on this one.
         if state.is_lost

@@ -8,7 +8,7 @@ use super::{Cacheable, Settle, Shape, Share};
 use crate::detect::Source;
 use crate::entry::Slot;
 use crate::event::Event;
-use crate::flight::Landing;
+use crate::flight::{Flight, Landing};
 use crate::guard::mark;
 use crate::policy::Verdict;
 use crate::runtime::Timestamp;
@@ -32,6 +32,24 @@ impl Cause {
             Self::Refusal
         } else {
             Self::Failure
+        }
+    }
+
+    /// How a flight ends with an error of this cause, if that can be shared with those who wait.
+    pub(super) fn landing<E>(self, flight: &Flight, share: Option<Share<E>>, error: &E) -> Landing {
+        match share {
+            Some(share) if flight.has_followers() => Landing::Failed {
+                error: (share.pack)(error),
+                refused: self == Self::Refusal,
+            },
+            _ => Landing::Retry,
+        }
+    }
+
+    /// The error goes on to who called. If that is a source, the refusal is no failure of its own.
+    pub(super) fn passed_on(self) {
+        if self == Self::Refusal {
+            mark::set(mark::Mark::Refused);
         }
     }
 }
@@ -68,12 +86,11 @@ impl Call<'_> {
             self.keep_failure::<S, R>(&lead.lease, &error, took, settle);
         }
         if !lead.is_watched() {
-            lead.land(match share {
-                Some(share) if lead.flight.has_followers() => Landing::Failed((share.pack)(&error)),
-                _ => Landing::Retry,
-            });
+            let landing = cause.landing(&lead.flight, share, &error);
+            lead.land(landing);
         }
         self.detected(Source::Failed, None);
+        cause.passed_on();
         S::error(error)
     }
 

@@ -397,7 +397,10 @@ impl Call<'_> {
                                     let error = strict(error);
                                     // Who waits would wait as long for the same.
                                     if let Some(share) = share {
-                                        lead.land(Landing::Failed((share.pack)(&error)));
+                                        lead.land(Landing::Failed {
+                                            error: (share.pack)(&error),
+                                            refused: false,
+                                        });
                                     }
                                     return S::error(error);
                                 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use super::failure::Cause;
 use super::lead::Call;
 use super::{Cacheable, Shape, Share};
 use crate::cache::Inner;
@@ -108,13 +109,18 @@ impl Call<'_> {
                 self.detected(Source::Coalesced, None);
                 Followed::Absent
             }
-            Landing::Failed(shared) => match share.and_then(|share| (share.unpack)(&**shared)) {
-                Some(error) => {
-                    self.count(Counter::Coalesced, 1);
-                    Followed::Answer(S::error(error))
+            Landing::Failed { error, refused } => {
+                match share.and_then(|share| (share.unpack)(&**error)) {
+                    Some(error) => {
+                        self.count(Counter::Coalesced, 1);
+                        if *refused {
+                            Cause::Refusal.passed_on();
+                        }
+                        Followed::Answer(S::error(error))
+                    }
+                    None => Followed::Alone,
                 }
-                None => Followed::Alone,
-            },
+            }
             Landing::Retry => Followed::Again,
         }
     }

@@ -259,10 +259,10 @@ impl Call<'_> {
                 if let Some(value) = kept.and_then(|slot| self.save::<S::Value>(&slot, cause)) {
                     return S::value(value);
                 }
-                if let Some(share) = share.filter(|_| lead.flight.has_followers()) {
-                    lead.land(Landing::Failed((share.pack)(&error)));
-                }
+                let landing = cause.landing(&lead.flight, share, &error);
+                lead.land(landing);
                 self.detected(Source::Failed, None);
+                cause.passed_on();
                 S::error(error)
             }
         }

@@ -317,6 +317,7 @@ impl<'a> Call<'a> {
             }
             Err(error) => {
                 self.detected(Source::Failed, None);
+                cause.passed_on();
                 S::error(error)
             }
         }

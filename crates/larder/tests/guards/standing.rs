@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use larder::guard::RateLimit;
+use larder::transaction::Mode;
 use larder::{Cache, Event, Reason, Refused, cached, rate_limit};
 
-use crate::support::World;
+use crate::support::{Gate, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -157,6 +158,93 @@ fn a_refusal_is_not_kept_as_an_error() {
         assert_eq!(user(&cache, 2).await, Ok(2), "the refusal is not");
         assert_eq!(RUNS.load(Ordering::Relaxed), 2);
     });
+}
+
+#[cached(cache = cache, key = "inner:{id}", ttl = "1m")]
+#[rate_limit(cache = cache, limit = 1, per = "1m", key = "inner")]
+async fn inner(cache: &Cache, id: u64) -> Result<u64, Oops> {
+    let _ = cache;
+    Ok(id)
+}
+
+#[cached(cache = cache, key = "outer:{id}", ttl = "1m", errors = "1h")]
+async fn outer(cache: &Cache, id: u64) -> Result<u64, Oops> {
+    inner(cache, id).await
+}
+
+const REFUSED: Result<u64, Oops> = Err(Oops::Refused("rate_limit"));
+
+#[test]
+fn a_refusal_in_a_cached_function_is_no_failure_of_who_called_it() {
+    let world = World::new();
+    let (cache, at) = (world.cache(), Arc::clone(&world));
+    world.run(async move {
+        assert_eq!(outer(&cache, 1).await, Ok(1));
+        assert_eq!(outer(&cache, 2).await, REFUSED);
+        assert_eq!(cache.stats().load_failures, 0);
+        at.advance(MINUTE);
+        assert_eq!(outer(&cache, 2).await, Ok(2), "the refusal was not kept");
+        let unread = larder::scope().off(larder::Operations::READ);
+        let call = unread.wrap(outer(&cache, 3));
+        assert_eq!(call.await, REFUSED);
+        let inside = cache.transaction(Mode::Fast, |_| async {
+            Ok::<_, larder::Error>(outer(&cache, 3).await)
+        });
+        assert_eq!(inside.await.unwrap(), REFUSED);
+        assert_eq!(cache.stats().load_failures, 0);
+        at.advance(MINUTE);
+        assert_eq!(outer(&cache, 3).await, Ok(3));
+    });
+}
+
+#[cached(cache = cache, key = "slow", ttl = "1m")]
+async fn slow(cache: &Cache, gate: &Gate) -> Result<u64, Oops> {
+    gate.pass().await;
+    inner(cache, 0).await
+}
+
+#[cached(cache = cache, key = "waiting:{id}", ttl = "1m", errors = "1h")]
+async fn waiting(cache: &Cache, gate: &Gate, id: u64) -> Result<u64, Oops> {
+    let _ = id;
+    slow(cache, gate).await
+}
+
+#[test]
+fn who_waits_for_a_load_that_is_refused_is_refused_too() {
+    let world = World::new();
+    let (cache, gate) = (world.cache(), Gate::default());
+    let used = cache.clone();
+    assert_eq!(world.run(async move { inner(&used, 1).await }), Ok(1));
+    let calls = [1, 2].map(|id| {
+        let (cache, gate) = (cache.clone(), gate.clone());
+        world.spawn(async move { waiting(&cache, &gate, id).await })
+    });
+    world.settle();
+    gate.open();
+    world.settle();
+    assert_eq!(calls.map(|call| call.value()), [REFUSED; 2]);
+    assert_eq!(cache.stats().coalesced, 1);
+    assert_eq!(cache.stats().load_failures, 0);
+}
+
+#[test]
+fn a_refusal_on_the_thread_of_a_load_is_one_for_its_caller_too() {
+    #[cached(cache = cache, key = "inner:{id}", ttl = "1m", hard_timeout = "1m")]
+    #[rate_limit(cache = cache, limit = 1, per = "1h")]
+    fn inner(cache: &Cache, id: u64) -> Result<u64, Oops> {
+        let _ = cache;
+        Ok(id)
+    }
+
+    #[cached(cache = cache, key = "outer:{id}", ttl = "1m", errors = "1h")]
+    fn outer(cache: &Cache, id: u64) -> Result<u64, Oops> {
+        inner(cache, id)
+    }
+
+    let cache = Cache::builder().build().unwrap();
+    assert_eq!(outer(&cache, 1), Ok(1));
+    assert_eq!(outer(&cache, 2), REFUSED);
+    assert_eq!(cache.stats().load_failures, 0);
 }
 
 #[test]

@@ -116,7 +116,10 @@ impl<'a> Batch<'a> {
         for mut leading in leads.leads {
             // Who waits would wait as long for the same.
             if let Some(share) = share {
-                leading.lead.land(Landing::Failed((share.pack)(error)));
+                leading.lead.land(Landing::Failed {
+                    error: (share.pack)(error),
+                    refused: false,
+                });
             }
         }
     }
@@ -187,15 +190,16 @@ impl<'a> Batch<'a> {
                     settle(&id, deciding);
                 });
             }
-            lead.land(match share {
-                Some(share) if lead.flight.has_followers() => Landing::Failed((share.pack)(&error)),
-                _ => Landing::Retry,
-            });
+            let landing = cause.landing(&lead.flight, share, &error);
+            lead.land(landing);
             call.detected(Source::Failed, None);
             is_lost = true;
         }
         match is_lost {
-            true => Err(error),
+            true => {
+                cause.passed_on();
+                Err(error)
+            }
             false => Ok(()),
         }
     }

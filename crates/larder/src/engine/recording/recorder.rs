@@ -135,6 +135,7 @@ impl<T: Cacheable> Recorder<T> {
         drop(lead);
         let (key, why) = (self.key.as_str(), Unrecorded::Failed);
         self.cache.inner.tell(|| Event::NotRecorded { key, why });
+        cause.passed_on();
         None
     }
 
