@@ -112,6 +112,7 @@ impl Unit<'_> {
             Does::Batch => "uncached_many",
             Does::Yield if self.in_type() => "source",
             Does::Collect if !self.in_type() => "__collected",
+            Does::Read if !self.in_type() => "__uncached",
             _ => "uncached",
         };
         if self.in_type() {

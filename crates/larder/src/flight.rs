@@ -243,6 +243,8 @@ fn push(flights: &[u64]) -> Pop {
 /// Asks a source once, as the leader of a flight.
 pub(crate) fn polled<O>(flight: &Flight, ask: impl FnOnce() -> O) -> O {
     mark::forget();
+    let mut nothing = None;
+    let _offering = Offering::new(&mut nothing);
     let _masked = Mask::on();
     let _pop = push(&[flight.id]);
     ask()

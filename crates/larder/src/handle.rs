@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::explain::{Explain, explain};
 use crate::inspect::{Cached, inspect, inspect_sync};
 use crate::key::{Key, KeyBuf};
+use crate::loaded::{unoffered, unoffered_sync};
 use crate::ops::{OneByOne, Step, Together, Warm};
 use crate::runtime::{BoxFuture, block_on};
 use crate::selector::Selector;
@@ -202,8 +203,20 @@ macro_rules! inspected_sync {
     };
 }
 
+macro_rules! past {
+    ($call:expr) => {
+        unoffered($call).await
+    };
+}
+
+macro_rules! past_sync {
+    ($call:expr) => {
+        unoffered_sync(|| $call)
+    };
+}
+
 macro_rules! methods {
-    ($name:ident, ($($async:tt)?), ($($await:tt)*), $drive:ident, $inspect:ident, [$($arg:ident: $type:ident),*]) => {
+    ($name:ident, ($($async:tt)?), ($($await:tt)*), $drive:ident, $inspect:ident, $past:ident, [$($arg:ident: $type:ident),*]) => {
         #[allow(clippy::too_many_arguments, clippy::unused_unit)]
         impl<'h, $($type,)* R, S> $name<'h, ($($type,)*), R, S>
         where
@@ -249,7 +262,7 @@ macro_rules! methods {
             /// # Panics
             /// When the method takes `self` by value or by `&mut`: a handle cannot call it. Call the method itself.
             pub $($async)? fn uncached(&self, $($arg: $type),*) -> R {
-                (self.source().uncached)(($($arg,)*)) $($await)*
+                $past!((self.source().uncached)(($($arg,)*)))
             }
 
             /// Calls the method, and tells how its value came.
@@ -340,8 +353,8 @@ macro_rules! arities {
     ($([$($arg:ident: $type:ident),*])*) => {$(
         warm!(AsyncHandle, [$($arg: $type),*]);
         warm!(SyncHandle, [$($arg: $type),*]);
-        methods!(AsyncHandle, (async), (.await), awaited, inspected, [$($arg: $type),*]);
-        methods!(SyncHandle, (), (), blocked, inspected_sync, [$($arg: $type),*]);
+        methods!(AsyncHandle, (async), (.await), awaited, inspected, past, [$($arg: $type),*]);
+        methods!(SyncHandle, (), (), blocked, inspected_sync, past_sync, [$($arg: $type),*]);
     )*};
 }
 

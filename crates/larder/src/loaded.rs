@@ -4,7 +4,9 @@ use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
 use std::ops::Deref;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -254,6 +256,24 @@ impl<T> Kept<T> {
     pub fn age(&self) -> Duration {
         self.age
     }
+}
+
+/// Runs a body past the cache: what is offered to the source around it is not for this one.
+pub async fn unoffered<F: Future>(body: F) -> F::Output {
+    let mut body = pin!(body);
+    std::future::poll_fn(|context| {
+        let mut nothing = None;
+        let _offering = Offering::new(&mut nothing);
+        body.as_mut().poll(context)
+    })
+    .await
+}
+
+/// [`unoffered`] with a sync body.
+pub fn unoffered_sync<R>(body: impl FnOnce() -> R) -> R {
+    let mut nothing = None;
+    let _offering = Offering::new(&mut nothing);
+    body()
 }
 
 /// What a source may see of what is kept.

@@ -24,6 +24,7 @@ pub use crate::codec::{NotPortable, WireOf};
 pub use crate::entry::{Kind, Value};
 pub use crate::inspect::{inspect, inspect_sync};
 pub use crate::key::private::*;
+pub use crate::loaded::{unoffered, unoffered_sync};
 pub use crate::policy::{Knobs, Lit};
 
 pub use crate::background::beat::{Beat, BeatKnobs};

@@ -15,13 +15,14 @@ use crate::tokens::mention;
 /// ```text
 /// /// Handle of the cached function `user`. ..
 /// enum user {}
-/// impl user { async fn uncached(id: u64) -> io::Result<User> { load(id).await } }
-/// impl user { fn __site(); fn __key(); fn __fill(); fn key(); fn peek(); fn put(); .. }
+/// impl user { async fn __uncached(id: u64) -> io::Result<User> { load(id).await } }
+/// impl user { fn __site(); fn __key(); fn __fill(); fn uncached(); fn key(); fn peek(); fn put(); .. }
 /// ```
 pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
     let (name, visibility) = (unit.function.name(), &unit.function.item.vis);
     let conditions = &unit.attributes.conditions;
-    let uncached = unit.uncached_function(visibility);
+    let body = unit.uncached_function(&syn::Visibility::Inherited);
+    let uncached = uncached(unit);
     let hidden = [
         unit.site_function(),
         unit.policy_function(),
@@ -46,11 +47,11 @@ pub(super) fn handle(unit: &Unit<'_>) -> TokenStream {
         #visibility enum #name {}
 
         #(#conditions)*
-        impl #name { #uncached }
+        impl #name { #body }
 
         #(#conditions)*
         #lints
-        impl #name { #(#hidden)* #reload #key #peek #put #refresh #inspect #invalidate #explain #stats #warm #scheduled }
+        impl #name { #(#hidden)* #reload #uncached #key #peek #put #refresh #inspect #invalidate #explain #stats #warm #scheduled }
     }
 }
 
@@ -116,6 +117,22 @@ impl Unit<'_> {
                 #call
             }
         }
+    }
+}
+
+/// `async fn uncached(id: u64) -> io::Result<User> { unoffered(Self::__uncached(id)).await }`
+fn uncached(unit: &Unit<'_>) -> TokenStream {
+    let body = unit.uncached();
+    let call = unit.unoffered(&unit.call(&quote!(Self::#body), None, &[]));
+    let name = format_ident!("uncached", span = unit.function.name().span());
+    let (signature, visibility) = (unit.signature(&name, &[]), &unit.function.item.vis);
+    let doc = format!(
+        "Runs the body of `{}`, without reading or writing the cache.",
+        plain_name(unit.function)
+    );
+    quote! {
+        #[doc = #doc]
+        #visibility #signature { #call }
     }
 }
 

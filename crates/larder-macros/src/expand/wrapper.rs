@@ -63,7 +63,7 @@ pub(super) fn function(unit: &Unit<'_>) -> TokenStream {
 }
 
 impl Unit<'_> {
-    /// `if BYPASS { return user::uncached(id).await; }`
+    /// `if BYPASS { return unoffered(user::__uncached(id)).await; }`
     pub(crate) fn bypass(&self) -> Option<TokenStream> {
         let condition = self.args.bypass.as_ref()?;
         let (owner, uncached) = (self.owner(), self.uncached());
@@ -72,8 +72,19 @@ impl Unit<'_> {
             self.function.self_token().as_ref(),
             &[],
         );
-        let call = self.boxed(call);
+        let call = self.unoffered(&call);
         Some(quote!(if #condition { return #call; }))
+    }
+
+    /// A call of the body past the cache, to which nothing is offered of what a source around it may see.
+    pub(crate) fn unoffered(&self, call: &TokenStream) -> TokenStream {
+        let library = &self.function.library;
+        match self.function.is_async() {
+            true => {
+                quote!(#library::__private::unoffered(::std::boxed::Box::pin(#call)).await)
+            }
+            false => quote!(#library::__private::unoffered_sync(move || #call)),
+        }
     }
 
     /// Returns what the cache has.

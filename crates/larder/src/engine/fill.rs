@@ -104,7 +104,7 @@ where
 {
     let inner = &cache.inner;
     if inner.is_off(Operations::READ | Operations::WRITE) {
-        return load().await;
+        return aside(|| Led::new(&[], None, load()).run()).await;
     }
     let is_call = !matches!(mode, Mode::Background(_) | Mode::Claimed(_));
     if is_call && scope::overrides().bypass {

@@ -108,7 +108,9 @@ impl Call<'_> {
                                 break;
                             }
                             Followed::Alone => break,
-                            Followed::Past => return load().await,
+                            Followed::Past => {
+                                return Box::pin(Led::new(&[], None, load()).run()).await;
+                            }
                         }
                     }
                 }

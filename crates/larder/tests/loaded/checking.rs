@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use larder::{Cache, Loaded, cached, kept};
+use larder::{Cache, Kept, Loaded, Operations, cached, cached_stream, kept};
 
 use crate::support::{Gate, Log, Oops, World, millis, secs};
 
@@ -338,4 +338,78 @@ fn a_load_that_is_left_behind_still_sees_it() {
     scene.world.settle();
     assert_eq!(scene.log.count("not modified page:7"), 1);
     assert_eq!(scene.site.asked(), ["all", "Some(\"\\\"v1\\\"\") 60s"]);
+}
+
+#[cached(cache = cache, key = "part", ttl = "1m", bypass = past)]
+async fn part(cache: &Cache, past: bool) -> String {
+    let _ = (cache, past);
+    kept::<String>().map_or("made".into(), Kept::into_value)
+}
+
+#[cached(cache = cache, key = "part", ttl = "1m")]
+fn part_sync(cache: &Cache) -> String {
+    let _ = cache;
+    kept::<String>().map_or("made".into(), Kept::into_value)
+}
+
+#[cached_stream(cache = cache, key = "parts", ttl = "1m")]
+fn parts(cache: &Cache) -> impl Iterator<Item = String> {
+    let _ = cache;
+    std::iter::once_with(|| kept::<String>().map_or("made".into(), Kept::into_value))
+}
+
+struct Parts(Cache);
+
+impl Parts {
+    #[cached(cache = self.0, key = "part", ttl = "1m")]
+    async fn part(&self) -> String {
+        kept::<String>().map_or("made".into(), Kept::into_value)
+    }
+
+    #[cached(cache = self.0, key = "part", ttl = "1m")]
+    fn part_sync(&self) -> String {
+        kept::<String>().map_or("made".into(), Kept::into_value)
+    }
+}
+
+#[cached(cache = cache, key = "whole:{way}", ttl = "1m", fail_safe = "1h")]
+async fn whole(cache: &Cache, way: &str) -> Loaded<String> {
+    let off = || larder::scope().off(Operations::READ | Operations::WRITE);
+    let methods = Parts(cache.clone());
+    let part = match way {
+        "uncached" => part::uncached(cache, false).await,
+        "sync" => part_sync::uncached(cache),
+        "method" => methods.part_cache().uncached().await,
+        "sync method" => methods.part_sync_cache().uncached(),
+        "bypass" => part(cache, true).await,
+        "off" => off().wrap(part(cache, false)).await,
+        "stream" => parts(cache).next().unwrap(),
+        _ => unreachable!(),
+    };
+    Loaded::new(format!("{way} of {part}"))
+}
+
+#[test]
+fn what_is_kept_of_one_load_is_not_shown_to_a_body_past_the_cache() {
+    for way in [
+        "uncached",
+        "sync",
+        "method",
+        "sync method",
+        "bypass",
+        "off",
+        "stream",
+    ] {
+        let scene = Scene::new();
+        let get = || {
+            let cache = scene.cache.clone();
+            scene.world.run(async move { whole(&cache, way).await })
+        };
+        let before = whole::stats().loads;
+        let first = get();
+        assert_eq!(*first, format!("{way} of made"));
+        scene.world.advance(secs(70));
+        assert_eq!(get(), first);
+        assert_eq!(whole::stats().loads - before, 2, "made anew");
+    }
 }
