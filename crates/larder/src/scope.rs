@@ -15,6 +15,7 @@ use crate::switch::Operations;
 
 mod overrides;
 
+use overrides::is_masked;
 pub(crate) use overrides::{Mask, Overrides, overrides};
 
 /// A setting for all cache operations inside a future or a closure.
@@ -279,7 +280,14 @@ pub(crate) struct Along {
 
 impl Along {
     pub(crate) fn new() -> Self {
-        let settings = current();
+        let settings = current().map(|settings| match is_masked() {
+            // Of a call that a source makes: what it runs is no call of the scope either.
+            true => Arc::new(Settings {
+                overrides: Overrides::default(),
+                ..(*settings).clone()
+            }),
+            false => settings,
+        });
         Self {
             open: settings.as_ref().map(|_| Open::new()),
             settings,

@@ -206,9 +206,14 @@ impl Drop for Mask {
     }
 }
 
+/// Whether what the scope overrides does not hold for calls that are made here and now.
+pub(super) fn is_masked() -> bool {
+    MASKED.get()
+}
+
 /// What holds for a call that is made here and now.
 pub(crate) fn overrides() -> Overrides {
-    if !any_open() || MASKED.get() {
+    if !any_open() || is_masked() {
         return Overrides::default();
     }
     current().map_or_else(Overrides::default, |settings| settings.overrides.clone())

@@ -45,6 +45,37 @@ fn a_key_and_a_ttl_are_not_handed_down() {
 }
 
 #[test]
+fn a_ttl_is_not_handed_down_to_a_call_that_loads_on_a_thread_beside_it() {
+    #[cached(cache = cache, key = "beside", ttl = "1h", hard_timeout = "1m")]
+    fn beside(cache: &Cache) -> Result<u64, larder::Refused> {
+        let _ = cache;
+        Ok(1)
+    }
+
+    #[cached(cache = cache, key = "around", ttl = "1h")]
+    fn around(cache: &Cache) -> Result<u64, larder::Refused> {
+        beside(cache)
+    }
+
+    let cache = cache();
+    let of = |ttl: &'static str, call: &dyn Fn() -> Result<u64, larder::Refused>| {
+        scope().ttl(ttl).run(call).unwrap();
+        let left = cache.blocking().remaining_ttl("beside").unwrap();
+        let Some(larder::Remaining::For(left)) = left else {
+            panic!("{left:?}");
+        };
+        cache.blocking().clear().unwrap();
+        left.as_secs().div_ceil(60)
+    };
+    assert_eq!(of("1m", &|| around(&cache)), 60, "its own");
+    assert_eq!(
+        of("2m", &|| beside(&cache)),
+        2,
+        "the call of the scope itself"
+    );
+}
+
+#[test]
 fn a_scope_inside_a_body_holds_for_the_calls_there() {
     #[cached(cache = cache, key = "careful:{id}", ttl = "1h")]
     fn careful(cache: &Cache, id: u64) -> u64 {
