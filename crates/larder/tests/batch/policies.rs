@@ -1,6 +1,6 @@
 //! What policies, switches, scopes and invalidations mean for several keys.
 
-use larder::{ErrorKind, Operations, Policy};
+use larder::{ErrorKind, Operations, Policy, Selector};
 
 use crate::support::{World, secs};
 use crate::{Loader, Scene, found};
@@ -167,4 +167,23 @@ fn a_batch_refuses_a_bad_policy_before_it_loads() {
         assert!(error.to_string().starts_with(message), "{error}");
     }
     assert!(scene.loader.asked().is_empty());
+}
+
+#[test]
+fn what_the_source_no_longer_has_is_told_by_its_own_key_and_only_if_it_was_forgotten() {
+    let mut scene = Scene::new();
+    let builder = scene.world.builder().prefix("shop:");
+    scene.cache = builder.observer(scene.log.clone()).build().unwrap();
+    scene.policy = Policy::new().ttl("1m").fail_safe("1h");
+    assert_eq!(scene.get(&["k:1"]), found(&[("k:1", 1)]));
+    scene.world.advance(secs(60));
+    scene.loader.change(|state| state.leaves_out = Some("k:1"));
+    scene.log.take();
+    scene.cache.switch_off(Operations::REMOVE);
+    assert_eq!(scene.get(&["k:1"]), found(&[]));
+    assert_eq!(scene.log.count("invalidated"), 0);
+    scene.cache.switch_on(Operations::REMOVE);
+    assert_eq!(scene.get(&["k:1"]), found(&[]));
+    let told = format!("invalidated {:?}", Selector::Keys(vec!["k:1".into()]));
+    assert_eq!(scene.log.count(&told), 1);
 }

@@ -12,6 +12,7 @@ use crate::guard::Refused;
 use crate::key::Key;
 use crate::middleware::Outcome;
 use crate::selector::Selector;
+use crate::switch::Operations;
 
 /// What an answer came to.
 pub(crate) struct Answered<'a> {
@@ -98,16 +99,20 @@ impl<'a> Batch<'a> {
 
     /// Forgets what the source no longer has. What another is loading meanwhile is left to that load: it asked later.
     pub(crate) async fn forget_gone(&self, gone: Vec<Key>) {
+        if self.inner.is_off(Operations::REMOVE) {
+            return;
+        }
         for key in gone {
             if self.inner.leases.is_loading(&key) {
                 continue;
             }
             // A store that fails is told by an event; nothing is lost but that the old value is served until its time.
             drop(self.inner.remove_through(&key).await);
-            let selector = Selector::Keys(vec![key]);
-            self.inner.tell(|| Event::Invalidated {
-                selector: &selector,
-            });
+            if self.inner.is_told() {
+                let original = self.inner.original(key.as_str());
+                let selector = &Selector::Keys(vec![Key::from(&*original)]);
+                self.inner.tell(|| Event::Invalidated { selector });
+            }
         }
     }
 
