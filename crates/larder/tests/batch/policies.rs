@@ -1,6 +1,6 @@
 //! What policies, switches, scopes and invalidations mean for several keys.
 
-use larder::{ErrorKind, Operations, Policy, Selector};
+use larder::{ErrorKind, Operations, Policy, Read, Selector, Source, detect_async};
 
 use crate::support::{World, secs};
 use crate::{Loader, Scene, found};
@@ -186,4 +186,27 @@ fn what_the_source_no_longer_has_is_told_by_its_own_key_and_only_if_it_was_forgo
     assert_eq!(scene.get(&["k:1"]), found(&[]));
     let told = format!("invalidated {:?}", Selector::Keys(vec!["k:1".into()]));
     assert_eq!(scene.log.count(&told), 1);
+}
+
+#[test]
+fn of_what_was_not_stored_no_time_is_told() {
+    let scene = Scene::new();
+    let gate = scene.loader.hold();
+    let (cache, loader) = (scene.cache.clone(), scene.loader.clone());
+    let load = move |keys| loader.load(keys);
+    let batch = scene.world.spawn(detect_async(async move {
+        let loading = cache.get_or_load_many(["k:1", "k:2"], load).ttl("1m");
+        loading.await.unwrap();
+    }));
+    scene.world.settle();
+    scene.cache.blocking().delete("k:1").unwrap();
+    gate.open();
+    scene.world.settle();
+    let ((), reads) = batch.value();
+    let of = |key: &str| {
+        let loaded = |read: &&Read| read.key.as_str() == key && read.source == Source::Loaded;
+        reads.iter().find(loaded).unwrap().remaining
+    };
+    assert_eq!(of("k:1"), None);
+    assert!(of("k:2").is_some());
 }

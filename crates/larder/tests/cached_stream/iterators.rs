@@ -289,3 +289,21 @@ fn of_many_threads_one_asks_the_source_and_the_others_replay() {
     });
     assert_eq!(rows_of.calls(), 1);
 }
+
+#[test]
+fn of_a_recording_that_was_not_stored_no_time_is_told() {
+    let scene = Scene::new();
+    let remaining = |between: &dyn Fn()| {
+        let ((), reads) = larder::detect(|| {
+            let mut rows = rows(&scene.rows, 3);
+            assert_eq!(rows.next(), Some(0));
+            between();
+            assert_eq!(rows.count(), 2);
+        });
+        let loaded = |read: &&larder::Read| read.source == larder::Source::Loaded;
+        reads.iter().find(loaded).unwrap().remaining
+    };
+    let delete = || assert!(!scene.rows.cache.blocking().delete("rows:3").unwrap());
+    assert_eq!(remaining(&delete), None);
+    assert!(remaining(&|| ()).is_some());
+}

@@ -2,7 +2,8 @@
 
 use super::inside::Turn;
 use super::{Batch, Due, Item, Leading, Leads, Why};
-use crate::cache::{Looking, Outside, Reached};
+use crate::cache::{Filled, Looking, Outside, Reached};
+use crate::detect::Source;
 use crate::engine::lead::{Asked, Call, Lead, Made};
 use crate::engine::{Cacheable, Shape, Ticket};
 use crate::error::Error;
@@ -154,9 +155,9 @@ impl<'a> Batch<'a> {
             }
             let filled = call.keep_in_memory(&lead, &made, reached);
             made.storing.end(filled.into());
-            let slot = made.slot.take();
+            let slot = made.slot.take().filter(|_| filled == Filled::Stored);
             call.land(&mut lead, made);
-            call.detected(crate::detect::Source::Loaded, slot.as_ref());
+            call.detected(Source::Loaded, slot.as_ref());
         }
     }
 

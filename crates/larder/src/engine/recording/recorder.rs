@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{AsItems, Bytes, Items, Limits};
-use crate::cache::Cache;
+use crate::cache::{Cache, Filled};
 use crate::detect::Source;
 use crate::engine::failure::Cause;
 use crate::engine::lead::{Asked, Call, Kept, Lead};
@@ -163,8 +163,8 @@ impl<T: Cacheable> Recorder<T> {
         let mut made = made.unseen();
         Box::pin(async move {
             let call = self.call();
-            call.keep(&mut lead, &made).await;
-            let slot = made.slot.take();
+            let filled = call.keep(&mut lead, &made).await;
+            let slot = made.slot.take().filter(|_| filled == Filled::Stored);
             call.land(&mut lead, made);
             call.detected(Source::Loaded, slot.as_ref());
         })
