@@ -346,7 +346,7 @@ impl<'a> Call<'a> {
         self.inner.clock.now().since(began)
     }
 
-    fn loaded(&self, took: Duration) {
+    pub(super) fn loaded(&self, took: Duration) {
         self.count(Counter::Loads, 1);
         self.count(Counter::LoadNanos, nanos(took));
         let key = self.key.as_str();

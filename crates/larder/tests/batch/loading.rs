@@ -212,7 +212,7 @@ fn a_batch_inside_a_batch_for_the_same_key_is_noticed() {
     let world = World::new();
     let log = Log::default();
     let cache = world.observed(log.clone());
-    let (inner, kept) = (cache.clone(), cache.clone());
+    let (inner, kept, stats) = (cache.clone(), cache.clone(), cache.clone());
     let got = world.run(async move {
         let load = move |_: Vec<String>| {
             let inner = inner.clone();
@@ -228,4 +228,5 @@ fn a_batch_inside_a_batch_for_the_same_key_is_noticed() {
     assert_eq!(log.count("recursion k:1"), 1);
     let kept = world.run(async move { kept.get::<u64>("k:1").await });
     assert_eq!(kept.unwrap(), Some(2), "the value, not a part of it");
+    assert_eq!(stats.stats().loads, 2);
 }

@@ -52,6 +52,7 @@ impl<'a> Batch<'a> {
             let value = answer(&id);
             loading.end(Outcome::of(value.is_some()));
             if why == Why::Past {
+                call.loaded(took);
                 found.extend(value.map(|value| (id, value)));
                 continue;
             }
@@ -173,12 +174,12 @@ impl<'a> Batch<'a> {
                 inside,
             } = leading;
             loading.end(Outcome::Failed);
+            if cause == Cause::Failure {
+                call.failed(took);
+            }
             if why == Why::Past {
                 is_lost = true;
                 continue;
-            }
-            if cause == Cause::Failure {
-                call.failed(took);
             }
             lead.refused = cause == Cause::Refusal;
             // What is only reloaded has been taken already; its lead tells of the loss when it is dropped.
