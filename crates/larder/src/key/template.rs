@@ -32,7 +32,10 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads a template; an error says what is wrong, where, and how to mend it.
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidKey`](crate::ErrorKind) with the byte and how to mend it; `?` and functions are for the compiler alone.
     ///
     /// ```
     /// assert!(larder::Template::parse("user:{id}").is_ok());
