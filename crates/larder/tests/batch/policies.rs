@@ -156,7 +156,7 @@ fn a_batch_refuses_a_bad_policy_before_it_loads() {
         (Policy::new(), "get_or_load_many `k:1`: no `ttl`"),
         (
             Policy::new().ttl(0),
-            "get_or_load_many `k:1`: zero is no span",
+            "get_or_load_many `k:1`: a span cannot be zero",
         ),
     ] {
         let (cache, loader) = (scene.cache.clone(), scene.loader.clone());

@@ -675,7 +675,7 @@ fn what_cannot_be_is_refused_with_the_mend() {
             Locked::new("forever"),
             "stays with a process that was killed",
         ),
-        (Locked::new("10s").wait("forever"), "give this knob a span"),
+        (Locked::new("10s").wait("forever"), "give a span"),
         (Locked::new("10s").wait(-1), "negative"),
     ] {
         let refused = scene

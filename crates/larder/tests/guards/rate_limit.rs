@@ -452,12 +452,9 @@ fn knobs_out_of_range_refuse_and_say_how_to_mend_them() {
         (RateLimit::new(0, "1m"), "at least one call"),
         (RateLimit::new(1, "0s"), "cannot be zero"),
         (RateLimit::new(1, "soon"), "starts with a number"),
-        (RateLimit::new(1, "forever"), "give this knob a span"),
-        (RateLimit::new(1, Duration::MAX), "give this knob a span"),
-        (
-            RateLimit::new(1, "1m").ban("forever"),
-            "give this knob a span",
-        ),
+        (RateLimit::new(1, "forever"), "give a span"),
+        (RateLimit::new(1, Duration::MAX), "give a span"),
+        (RateLimit::new(1, "1m").ban("forever"), "give a span"),
         (RateLimit::new(1, "1m").ban("0s"), "cannot be zero"),
         (RateLimit::new(65_537, "1m"), "window = \"gcra\""),
     ];

@@ -298,13 +298,13 @@ fn knobs_out_of_range_refuse_and_say_how_to_mend_them() {
     let cache = world.cache();
     let mend = [
         (SlowCall::new("0s"), "cannot be zero"),
-        (SlowCall::new("forever"), "give this knob a span"),
+        (SlowCall::new("forever"), "give a span"),
         (SlowCall::new("1m").factor(1), "above 1"),
         (SlowCall::new("1m").factor(f64::NAN), "above 1"),
         (SlowCall::new("1m").factor(f64::INFINITY), "above 1"),
         (SlowCall::new("1m").window(0), "from 1 to 4096"),
         (SlowCall::new("1m").window(4_097), "from 1 to 4096"),
-        (SlowCall::new("1m").min("forever"), "give this knob a span"),
+        (SlowCall::new("1m").min("forever"), "give a span"),
     ];
     for (judge, text) in mend {
         let refused = take(&world, &cache, &judge, millis(1)).unwrap_err();
