@@ -103,11 +103,9 @@ where
     T: FnOnce(&mut Settle<'_, S::Value, S::Error>),
 {
     let inner = &cache.inner;
-    if inner.is_off(Operations::READ | Operations::WRITE) {
-        return aside(|| Led::new(&[], None, load()).run()).await;
-    }
     let is_call = !matches!(mode, Mode::Background(_) | Mode::Claimed(_));
-    if is_call && scope::overrides().bypass {
+    let is_off = inner.is_off(Operations::READ | Operations::WRITE);
+    if is_off || is_call && scope::overrides().bypass {
         return aside(|| Led::new(&[], None, load()).run()).await;
     }
     // A load behind a reader is of the key that was read, whatever its arguments say.

@@ -108,9 +108,7 @@ impl Call<'_> {
                                 break;
                             }
                             Followed::Alone => break,
-                            Followed::Past => {
-                                return Box::pin(Led::new(&[], None, load()).run()).await;
-                            }
+                            Followed::Past => return load().await,
                         }
                     }
                 }
