@@ -27,14 +27,15 @@ impl Contest<'_> {
     /// # Errors
     /// When there is no time for one.
     pub(super) async fn lost(&mut self) -> Result<()> {
-        if self.began.elapsed() >= self.core.patience {
+        let left = self.core.patience.saturating_sub(self.began.elapsed());
+        if left.is_zero() {
             let why = "others changed the same object again and again";
             let name = self.core.wire.name;
             return Err(Error::unavailable(self.operation, name, why));
         }
-        let took = self.round_began.elapsed().as_millis();
-        let took = u64::try_from(took).unwrap_or(u64::MAX);
-        pause(took.max(5 << self.round.min(5))).await;
+        let shortest = Duration::from_millis(5 << self.round.min(5));
+        let most = self.round_began.elapsed().max(shortest).min(left);
+        pause(u64::try_from(most.as_millis()).unwrap_or(u64::MAX)).await;
         self.round += 1;
         self.round_began = Instant::now();
         Ok(())
