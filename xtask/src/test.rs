@@ -2,7 +2,7 @@
 
 use crate::counts::Counts;
 use crate::install;
-use crate::step::{Outcome, Step, announce, choose, step};
+use crate::step::{Outcome, Step, announce, choose, free_megabytes, step};
 
 /// One line for each step. A step that runs no test at all fails: a filter or a `cfg` has lost its tests.
 fn steps() -> Vec<Step> {
@@ -36,6 +36,9 @@ fn steps() -> Vec<Step> {
 
 /// Tests that may be ignored, each with its reason beside it. Every other ignored test fails the run.
 const MAY_BE_IGNORED: &[&str] = &[];
+
+/// With fewer megabytes than this, linkers and test servers fail with messages that do not name the disk.
+const FULL: u64 = 1024;
 
 /// Runs all steps, or the one that is named, and closes with the sums.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
@@ -71,6 +74,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         println!("\nstep `{}` failed: {fault}", step.name);
         println!("run it alone: cargo xtask test '{}'", step.name);
         println!("which is:     {}", step.typed());
+        if let Some(free) = free_megabytes().filter(|free| *free < FULL) {
+            println!(
+                "the disk is full: {free} MB are free where cargo builds; CONTRIBUTING.md tells what the tests need"
+            );
+        }
         // A step may fail without a failed test, for example because it does not compile.
         total.failed = total.failed.max(1);
     }
