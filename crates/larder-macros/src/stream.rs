@@ -6,12 +6,12 @@
 mod args;
 mod expand;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use crate::args::{Args, Shape};
+use crate::args::{Args, Decision, Shape};
 use crate::expand::{Does, Unit};
 use crate::key::KeyModel;
 use crate::model::{Attributes, Function, shape_of};
@@ -31,7 +31,7 @@ struct Stream<'a> {
 }
 
 pub(crate) fn expand(attribute: TokenStream, item: ItemFn) -> syn::Result<TokenStream> {
-    let (said, args) = StreamArgs::parse(attribute)?;
+    let (said, mut args) = StreamArgs::parse(attribute)?;
     let source = Function::new(item, &args);
     let yields = Yields::of(&source)?;
     let shape = match &args.shape {
@@ -49,6 +49,12 @@ pub(crate) fn expand(attribute: TokenStream, item: ItemFn) -> syn::Result<TokenS
     let all = of_all(&source, &yields, shape, &item, &args);
     validate::stream(&args, &source, &all, &yields.item)?;
     let key = KeyModel::new(&args, &all)?;
+    // What comes all at once, of a reload, is held against the same bounds as what is recorded.
+    let limits = said.limits(&source.library);
+    args.decisions.push(Decision {
+        method: Ident::new("within", Span::call_site()),
+        argument: quote!(&#limits),
+    });
     let unit = |function, does| Unit {
         args: &args,
         function,

@@ -1,7 +1,7 @@
 //! What `#[cached_stream]` says besides the knobs of `#[cached]`, and what the function yields.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::{Expr, GenericArgument, PathArguments, Type, TypeParamBound};
@@ -9,6 +9,9 @@ use syn::{Expr, GenericArgument, PathArguments, Type, TypeParamBound};
 use crate::args::{Args, Knob, expression, list};
 use crate::model::Function;
 use crate::tokens;
+
+/// How many items are recorded when nothing is said.
+const MOST_ITEMS: usize = 10_000;
 
 #[derive(Default)]
 pub(super) struct StreamArgs {
@@ -55,6 +58,17 @@ impl StreamArgs {
             max_bytes,
         };
         Ok((said, Args::of(shared)?))
+    }
+
+    /// What may be kept at most, as the library knows it.
+    pub(super) fn limits(&self, library: &TokenStream) -> TokenStream {
+        let items = match &self.max_items {
+            Some(items) => quote!(#items),
+            None => quote!(#MOST_ITEMS),
+        };
+        let bytes = self.max_bytes.as_ref();
+        let bytes = bytes.map(|(most, bytes)| quote!(.bytes(#most, #bytes)));
+        quote!(#library::__private::Limits::items(#items) #bytes)
     }
 }
 

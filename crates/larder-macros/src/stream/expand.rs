@@ -11,9 +11,6 @@ use crate::expand::{all_lints, background, free, local, method, plain_name, with
 use crate::key::View;
 use crate::tokens;
 
-/// How many items are recorded when nothing is said.
-const MOST_ITEMS: usize = 10_000;
-
 pub(super) fn expand(stream: &Stream<'_>) -> TokenStream {
     let function = stream.function();
     let handle = match stream.source.in_type() {
@@ -83,7 +80,7 @@ impl Stream<'_> {
             }
             None => made,
         };
-        let limits = self.limits();
+        let limits = self.said.limits(library);
         let packed = self.packed(&taped);
         quote! {
             #(#attributes)*
@@ -136,17 +133,6 @@ impl Stream<'_> {
                 #none => #some(#source),
             }
         }
-    }
-
-    fn limits(&self) -> TokenStream {
-        let library = &self.source.function.library;
-        let items = match &self.said.max_items {
-            Some(items) => quote!(#items),
-            None => quote!(#MOST_ITEMS),
-        };
-        let bytes = self.said.max_bytes.as_ref();
-        let bytes = bytes.map(|(most, bytes)| quote!(.bytes(#most, #bytes)));
-        quote!(#library::__private::Limits::items(#items) #bytes)
     }
 
     /// The tape in the type that the function returns.

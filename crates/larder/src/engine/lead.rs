@@ -11,7 +11,7 @@ use super::{Cacheable, Planned, Settle, Shape, Share, Site};
 use crate::cache::{Filled, Inner, Reached, StoreLease, When};
 use crate::detect::Source;
 use crate::entry::{Kind, Slot, Terms, Value};
-use crate::event::Event;
+use crate::event::{Event, Unrecorded};
 use crate::flight::{Flight, Landing, Led, moment};
 use crate::key::{Key, KeyBuf};
 use crate::lease::Lease;
@@ -465,8 +465,15 @@ impl<'a> Call<'a> {
             _ => settled.ttl,
         };
         policy.ttl = settled_ttl.or(policy.ttl);
+        if policy.weight == 0 {
+            policy.weight = settled.weight;
+        }
         let fault = self.plan.fault.or(settled.fault).or(policy.fault());
         let missing = policy.ttl.is_none().then_some(Fault::NoTtl);
+        if settled.too_long {
+            let (key, why) = (self.key.as_str(), Unrecorded::TooLong);
+            self.inner.tell(|| Event::NotRecorded { key, why });
+        }
         if !settled.store {
             return None;
         }
@@ -534,6 +541,8 @@ struct Settled {
     ttl: Option<u64>,
     tags: Vec<Key>,
     fault: Option<Fault>,
+    too_long: bool,
+    weight: u32,
 }
 
 fn settled<V, E>(
@@ -554,6 +563,8 @@ fn settled<V, E>(
         ttl: deciding.ttl,
         tags: deciding.tags,
         fault: deciding.fault,
+        too_long: deciding.too_long,
+        weight: deciding.weight,
     };
     (settled, value)
 }

@@ -40,6 +40,9 @@ where
     settle(&mut settled);
     let mut policy = planned.policy;
     policy.ttl = settled.ttl.or(policy.ttl);
+    if policy.weight == 0 {
+        policy.weight = settled.weight;
+    }
     if let Some(fault) = planned.fault.or(settled.fault) {
         return Err(refused("put", &key, fault));
     }

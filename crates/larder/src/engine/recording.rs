@@ -62,6 +62,36 @@ impl<T> Limits<T> {
         self.bytes = Some(Bytes { most, of_item });
         self
     }
+
+    /// Whether there is room for `item` after so many items and bytes, which then include it.
+    fn admit(&self, items: usize, bytes: &mut u64, item: &T) -> bool {
+        if let Some(Bytes { most, of_item }) = &self.bytes {
+            let size = u64::try_from(of_item(item)).unwrap_or(u64::MAX);
+            *bytes = bytes.saturating_add(size);
+            if *bytes > *most {
+                return false;
+            }
+        }
+        items < self.items
+    }
+}
+
+impl<T, E> Settle<'_, Items<T>, E> {
+    /// All items at once are kept if they would have been recorded, and weigh what they weigh together.
+    #[doc(hidden)]
+    pub fn within(&mut self, limits: &Limits<T>) {
+        let Ok(items) = self.answer else {
+            return;
+        };
+        let mut bytes = 0;
+        let mut numbered = items.iter().enumerate();
+        self.too_long = !numbered.all(|(at, item)| limits.admit(at, &mut bytes, item));
+        self.store &= !self.too_long;
+        // What a cache that is bounded by weight would take for a pointer.
+        let own = items.len().saturating_mul(size_of::<T>());
+        let counted = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.weight = u32::try_from(own.max(counted)).unwrap_or(u32::MAX);
+    }
 }
 
 /// A stream or an iterator that is recorded, or replayed. `S` says how an item is read, `R` is its type.

@@ -17,6 +17,10 @@ pub struct Settle<'a, V, E> {
     pub(crate) tags: Vec<Key>,
     pub(crate) failure: Option<(Kind, Value)>,
     pub(crate) fault: Option<Fault>,
+    /// Whether there is more of it than may be kept.
+    pub(crate) too_long: bool,
+    /// What it counts for where nothing is said, if its type does not tell.
+    pub(crate) weight: u32,
 }
 
 /// A value that can be absent.
@@ -95,6 +99,8 @@ impl<'a, V, E> Settle<'a, V, E> {
             tags: Vec::new(),
             failure: None,
             fault: None,
+            too_long: false,
+            weight: 0,
         }
     }
 

@@ -60,6 +60,80 @@ fn a_stale_stream_is_replayed_at_once_and_recorded_anew_behind() {
     assert_eq!((scene.rows.calls(), scene.world.loads()), (2, 1));
 }
 
+#[cached_stream(key = "grown", ttl = "1m", stale = "1h", max_items = 3, cache = rows.cache)]
+fn grown(rows: Rows) -> impl Stream<Item = u64> + Send {
+    rows.start();
+    stream::iter(0..rows.edition())
+}
+
+#[test]
+fn a_recording_behind_that_is_too_long_leaves_what_is_kept() {
+    let scene = Scene::new();
+    let source = scene.rows.clone();
+    source.change(|state| state.edition = 3);
+    let read = || scene.world.run(grown(source.clone()).collect::<Vec<_>>());
+    assert_eq!(read(), [0, 1, 2]);
+    scene.world.advance(secs(60));
+    source.change(|state| state.edition = 4);
+    assert_eq!(read(), [0, 1, 2]);
+    scene.world.settle();
+    assert_eq!(source.calls(), 2, "it was read anew");
+    assert!(scene.log.take().join(" ").contains("TooLong"));
+    assert_eq!(read(), [0, 1, 2]);
+    scene.world.settle();
+    source.change(|state| state.edition = 2);
+    assert_eq!(read(), [0, 1, 2]);
+    scene.world.settle();
+    assert_eq!(read(), [0, 1], "what fits again is kept");
+}
+
+#[test]
+fn a_refresh_gives_what_is_too_long_and_keeps_it_not() {
+    let scene = Scene::new();
+    let source = scene.rows.clone();
+    source.change(|state| state.edition = 4);
+    let refreshed = source.clone();
+    let got = scene
+        .world
+        .run(async move { grown::refresh(refreshed).await });
+    assert_eq!(*got, [0, 1, 2, 3]);
+    assert!(source.cache.is_empty());
+    assert!(scene.log.take().join(" ").contains("TooLong"));
+    let put = source.clone();
+    let kept = scene
+        .world
+        .run(async move { grown::put(put, vec![7; 5].into()).await });
+    assert!(kept.is_ok());
+    let got = scene.world.run(grown(source.clone()).collect::<Vec<_>>());
+    assert_eq!(got, [7; 5], "who puts it means it");
+}
+
+#[test]
+fn all_items_weigh_however_they_came() {
+    let scene = Scene::new();
+    let cache = larder::Cache::builder().weight("1mb").build().unwrap();
+    let source = Rows::over(&cache);
+    source.change(|state| state.edition = 3);
+    let recorded = {
+        assert_eq!(scene.world.run(grown(source.clone()).count()), 3);
+        cache.weight()
+    };
+    let refreshed = {
+        let source = source.clone();
+        let got = scene.world.run(async move { grown::refresh(source).await });
+        assert_eq!(got.len(), 3);
+        cache.weight()
+    };
+    let put = {
+        let source = source.clone();
+        let put = async move { grown::put(source, vec![7; 3].into()).await };
+        assert!(scene.world.run(put).is_ok());
+        cache.weight()
+    };
+    assert_eq!([refreshed, put], [recorded, recorded]);
+    assert!(recorded >= 3 * 8, "{recorded}");
+}
+
 #[test]
 fn a_recording_behind_that_meets_an_error_leaves_what_is_kept() {
     let scene = Scene::new();

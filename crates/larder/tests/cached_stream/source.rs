@@ -45,6 +45,10 @@ impl Rows {
         self.state.lock().unwrap().calls
     }
 
+    pub(crate) fn edition(&self) -> u64 {
+        self.state.lock().unwrap().edition
+    }
+
     /// The source waits before row `at`, until the gate is opened.
     pub(crate) fn hold(&self, at: u64) -> Gate {
         let gate = Gate::default();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{AsItems, Bytes, Items, Limits};
+use super::{AsItems, Items, Limits};
 use crate::cache::{Cache, Filled};
 use crate::detect::Source;
 use crate::engine::failure::Cause;
@@ -100,14 +100,7 @@ impl<T> Recorder<T> {
 impl<T: Cacheable> Recorder<T> {
     /// Notes an item; false when it is one too many.
     pub(super) fn note(&mut self, item: &T, limits: &Limits<T>) -> bool {
-        if let Some(Bytes { most, of_item }) = &limits.bytes {
-            let size = u64::try_from(of_item(item)).unwrap_or(u64::MAX);
-            self.bytes = self.bytes.saturating_add(size);
-            if self.bytes > *most {
-                return false;
-            }
-        }
-        if self.items.len() >= limits.items {
+        if !limits.admit(self.items.len(), &mut self.bytes, item) {
             return false;
         }
         self.items.push(item.clone());
@@ -147,12 +140,6 @@ impl<T: Cacheable> Recorder<T> {
         let Some(mut lead) = self.lead.take() else {
             return Box::pin(std::future::ready(()));
         };
-        if self.plan.policy.weight == 0 {
-            // What a cache that is bounded by weight would take for a pointer.
-            let own = self.items.len().saturating_mul(size_of::<T>());
-            let counted = usize::try_from(self.bytes).unwrap_or(usize::MAX);
-            self.plan.policy.weight = u32::try_from(own.max(counted)).unwrap_or(u32::MAX);
-        }
         // The items are here; nobody waits for a consumer any more.
         lead.flight.held.store(IN_SOURCE, Ordering::Release);
         let items = Arc::new(std::mem::take(&mut self.items));
