@@ -1,9 +1,11 @@
 //! advanced-caching: what is refreshed behind. The rest is in `advanced_caching.rs`.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use larder::testing::Simulation;
-use larder::{ErrorKind, background, scope};
+use larder::{Cache, ErrorKind, background, scope};
+use serde_json::{Value, json};
 
 use crate::support::{millis, secs};
 use crate::{on_redis, redis, servers};
@@ -38,6 +40,35 @@ fn a_loader_runs_on_its_interval() {
         time.advance(secs(3_000));
         assert_eq!(RUNS.load(Ordering::Relaxed), 2);
     });
+}
+
+/// `register_loader("config_map", cache=lambda: HybridCache(..))`: two levels, reached when they are needed, and a value of maps.
+#[test]
+fn a_config_map_on_two_levels_that_are_reached_later() {
+    static CACHE: OnceLock<Cache> = OnceLock::new();
+
+    #[background(key = "config_map", every = 3_600, run_now, cache = CACHE.get().expect("set at the start"))]
+    fn load_config_map() -> Value {
+        json!({"db": {"host": "localhost"}, "cache": {"ttl": 300}})
+    }
+
+    let mut server = redis::alone();
+    server.kill();
+    let two = on_redis(&server, "prefix=app:&memory_ttl=1h&store_ttl=1d");
+    let cache = CACHE.get_or_init(|| two);
+    server.start_again();
+    load_config_map::start().unwrap();
+    servers::eventually("the first run has written it", || {
+        redis::cli(server.port(), &["EXISTS", "app:config_map"]).trim() == "1"
+    });
+    assert_eq!(load_config_map()["db"]["host"], "localhost");
+    let left = redis::cli(server.port(), &["PTTL", "app:config_map"]);
+    let left: u64 = left.trim().parse().unwrap();
+    assert!(
+        (3_600_001..=7_200_000).contains(&left),
+        "longer than in memory: {left}"
+    );
+    cache.shutdown().wait().unwrap();
 }
 
 /// The same on `async def`, with `run_immediately=False` and `on_error`.

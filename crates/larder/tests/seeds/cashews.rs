@@ -254,6 +254,29 @@ fn a_hit_cache() {
     });
 }
 
+/// `@cache.dynamic()`: three hits in a day, and a reload behind after the first.
+#[test]
+fn a_dynamic_cache() {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+
+    #[cached(cache = cache, key = "get", ttl = "1d", hits = 3, refresh_hits = 1)]
+    async fn get(cache: &Cache) -> u32 {
+        let _ = cache;
+        CALLS.fetch_add(1, Ordering::Relaxed)
+    }
+
+    let world = World::new();
+    let cache = world.cache();
+    world.run(async move {
+        assert_eq!(get(&cache).await, 0);
+        for expected in 0..5 {
+            assert_eq!(get(&cache).await, expected);
+            assert_eq!(get(&cache).await, expected, "served, and reloaded behind");
+            cache.idle().await;
+        }
+    });
+}
+
 /// "Early": `@cache.early(ttl=timedelta(minutes=10), early_ttl=timedelta(minutes=7))`
 #[test]
 fn an_early_cache() {
@@ -338,6 +361,12 @@ async fn keeps_the_basic_api(cache: &Cache) {
     );
     assert!(cache.unlock("door", lock.owner()).await.unwrap());
     assert!(!cache.is_locked("door").await.unwrap());
+    // `is_locked(key, wait=60)`: here one waits for the lock itself, and has it then.
+    let first = cache.lock("door").ttl("10s").await.unwrap();
+    let second = cache.lock("door").ttl("10s").wait_for("60s");
+    let (freed, second) = tokio::join!(cache.unlock("door", first.owner()), second);
+    assert!(freed.unwrap());
+    assert!(cache.unlock("door", second.unwrap().owner()).await.unwrap());
     cache.clear().await.unwrap();
     assert_eq!(cache.get::<u64>("key2").await.unwrap(), None);
 }

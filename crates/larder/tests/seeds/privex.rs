@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use larder::{Cache, ErrorKind, Remaining, cached};
 
 use crate::support::{World, secs};
-use crate::{memcached, on_redis, open, redis};
+use crate::{memcached, on_redis, open, redis, servers};
 
 /// `set`, `get` with and without a default, `get_or_set`, `remove`, `update_timeout` on one adapter.
 async fn keeps_what_an_adapter_keeps(cache: &Cache) {
@@ -21,12 +21,15 @@ async fn keeps_what_an_adapter_keeps(cache: &Cache) {
             .ok_or("The cache key \"nonexistent\" does not exist!")
             .is_err()
     );
-    // `get_or_set`, with a value and with a function
-    for expected in ["computed", "computed"] {
-        let load = async || Ok::<_, larder::Error>("computed".to_owned());
+    // `get_or_set`, with a function, which is not called when there is something, and with a value
+    for answer in ["computed", "again"] {
+        let load = async || Ok::<_, larder::Error>(answer.to_owned());
         let value = cache.get_or_load("made", load).ttl("60s").await.unwrap();
-        assert_eq!(value, expected);
+        assert_eq!(value, "computed");
     }
+    let value = async || Ok::<_, larder::Error>("value".to_owned());
+    let value = cache.get_or_load("given", value).ttl("60s").await.unwrap();
+    assert_eq!(value, "value");
     // `remove(*keys)`: how many were there
     cache.set("lorem", "ipsum").ttl("5m").await.unwrap();
     assert_eq!(cache.delete_many(["hello", "lorem"]).await.unwrap(), 2);
@@ -64,6 +67,15 @@ async fn the_memcached_adapter() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sqlite_adapter() {
     keeps_what_an_adapter_keeps(&open("sqlite://memory")).await;
+    let directory = servers::new_directory();
+    let url = format!("sqlite://{}", directory.join("cache.db").display());
+    let cache = open(&url);
+    keeps_what_an_adapter_keeps(&cache).await;
+    cache.set("kept", "in the file").ttl("5m").await.unwrap();
+    let other: Option<String> = open(&url).get("kept").await.unwrap();
+    assert_eq!(other.as_deref(), Some("in the file"));
+    cache.close().await;
+    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]

@@ -27,12 +27,36 @@ fn tests(files: &[&str]) -> String {
         .collect()
 }
 
-/// What Larder has and no test of the library's own file shows: a test elsewhere does.
-fn shows_elsewhere(root: &Path, page: &str, place: &str) {
-    let mut paths = place.split('`').filter(|part| part.starts_with("tests/"));
-    let path = paths.next();
-    let path = path.unwrap_or_else(|| panic!("{page}: no test is named: {place}"));
-    assert!(root.join(path).exists(), "{page}: there is no {path}");
+fn has(code: &str, test: &str) -> bool {
+    code.contains(&format!("fn {test}()"))
+}
+
+/// All that is written in a file, or in the files of a directory.
+fn code(path: &Path) -> String {
+    if !path.is_dir() {
+        return text(path);
+    }
+    let files = std::fs::read_dir(path).expect("a directory can be read");
+    files.map(|file| code(&file.unwrap().path())).collect()
+}
+
+/// `` `a`, `b` in `tests/x.rs`, `c` ``: the first two are in that file, the last in the library's own.
+fn shown(root: &Path, page: &str, cell: &str, own: &str) {
+    let mut names = Vec::new();
+    for span in cell.split('`').skip(1).step_by(2) {
+        if span.starts_with("tests/") {
+            let code = code(&root.join(span));
+            assert!(!names.is_empty(), "{page}: no test is named in {span}");
+            for name in names.drain(..) {
+                assert!(has(&code, name), "{page}: {span} has no test `{name}`");
+            }
+        } else {
+            names.push(span);
+        }
+    }
+    for name in names {
+        assert!(has(own, name), "{page}: the library has no test `{name}`");
+    }
 }
 
 #[test]
@@ -49,20 +73,13 @@ fn each_feature_names_its_tests_or_a_reason() {
         for row in rows {
             let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
             assert_eq!(cells.len(), 3, "{page}: {row}");
-            let shown = cells[2].trim();
-            if let Some(reason) = shown.strip_prefix("not there: ") {
+            let cell = cells[2].trim();
+            if let Some(reason) = cell.strip_prefix("not there: ") {
                 assert!(reason.len() > 20, "{page}: a reason is given: {row}");
                 continue;
             }
-            if let Some(place) = shown.strip_prefix("elsewhere: ") {
-                shows_elsewhere(root, page, place);
-                continue;
-            }
-            for name in shown.split(", ") {
-                let name = name.trim_matches('`');
-                let found = tests.contains(&format!("fn {name}()"));
-                assert!(found, "{page}: {files:?} have no test `{name}`");
-            }
+            assert!(cell.starts_with('`'), "{page}: a test is named: {row}");
+            shown(root, page, cell, &tests);
         }
     }
 }
