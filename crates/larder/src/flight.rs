@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crate::entry::{Kind, Value};
@@ -64,6 +64,8 @@ pub(crate) struct Flight {
     pub(crate) as_of: u64,
     /// Of a recording: since when its consumer has the last item and asks for no other; [`IN_SOURCE`] while it does ask.
     pub(crate) held: AtomicU64,
+    /// Whether its readers have been given what is kept: who comes need not wait either.
+    behind: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -88,6 +90,7 @@ impl Flight {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             as_of,
             held: AtomicU64::new(NO_CONSUMER),
+            behind: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
@@ -97,6 +100,15 @@ impl Flight {
         let flight = Self::new(as_of);
         flight.held.store(IN_SOURCE, Ordering::Relaxed);
         flight
+    }
+
+    /// From now on it runs behind its readers.
+    pub(crate) fn go_behind(&self) {
+        self.behind.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_recording(&self) -> bool {

@@ -83,6 +83,7 @@ impl Ticket {
             return None;
         };
         let (lease, flight) = inner.leases.lead_if_idle(&key, inner.tags.epoch())?;
+        flight.go_behind();
         let lead = Lead::new(inner, lease, flight);
         Some(Self {
             cache: cache.clone(),

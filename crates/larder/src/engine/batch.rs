@@ -15,6 +15,7 @@ use inside::Turn;
 use std::future::Future;
 use std::sync::Arc;
 
+use super::failure::Cause;
 use super::follow::{Followed, deadline};
 use super::hit::{count, count_look, look};
 use super::lead::{Asked, Call, Kept};
@@ -342,9 +343,20 @@ impl<'a> Batch<'a> {
                 Followed::Absent => item.ended(Outcome::Miss),
                 Followed::Again => again.push(item),
                 Followed::Past => past.push(self.lead_past(item)),
+                Followed::Served(output) => {
+                    item.ended(Outcome::Hit);
+                    found.push((item.id, S::split(output)?));
+                }
                 late @ (Followed::Late | Followed::Alone) => {
                     if matches!(late, Followed::Late) {
                         item.call.waited_too_long();
+                        // It would rather have what is kept than add to the load of a slow source.
+                        let kept = item.call.save_late::<S::Value>(Cause::Failure).await;
+                        if let Some(value) = kept {
+                            item.ended(Outcome::Miss);
+                            found.push((item.id, value));
+                            continue;
+                        }
                     }
                     // Waiting is over for this one: take the flight over, so that the next round leads it.
                     self.inner.leases.land(&item.call.key, &flight);

@@ -424,6 +424,10 @@ impl Call<'_> {
                             reading.end(Outcome::Miss);
                             return output;
                         }
+                        Followed::Served(output) => {
+                            reading.end(Outcome::Hit);
+                            return output;
+                        }
                         // Of a batch, whose answer for nothing is not this function's.
                         Followed::Again | Followed::Absent => {}
                         Followed::Late => match limit {
@@ -431,13 +435,15 @@ impl Call<'_> {
                                 self.waited_too_long();
                                 break;
                             }
-                            Some(limit) => match self.late_follower::<S, R>(limit, errors) {
-                                Some(output) => {
-                                    reading.end(Outcome::Miss);
-                                    return output;
+                            Some(limit) => {
+                                match aside(|| self.late_follower::<S, R>(limit, errors)).await {
+                                    Some(output) => {
+                                        reading.end(Outcome::Miss);
+                                        return output;
+                                    }
+                                    None => limits = limits.without(limit),
                                 }
-                                None => limits = limits.without(limit),
-                            },
+                            }
                         },
                         Followed::Alone => break,
                         Followed::Past => {
@@ -455,10 +461,7 @@ impl Call<'_> {
         }
         reading.end(Outcome::Miss);
         // Whoever waited too long would rather have what is kept than add to the load of a slow source.
-        if let Some(value) = self
-            .kept()
-            .and_then(|slot| self.save::<S::Value>(&slot, Cause::Failure))
-        {
+        if let Some(value) = aside(|| self.save_late::<S::Value>(Cause::Failure)).await {
             return S::value(value);
         }
         aside(|| self.alone_in_time::<S, R, _, _, _>(limits, errors, load, settle)).await
@@ -469,8 +472,10 @@ impl Call<'_> {
         let soft = match limits.soft {
             Timestamp::NEVER => None,
             soft => {
-                let kept = self.kept().filter(|slot| self.allows(slot, soft));
-                kept.map(|_| (Some(Limit::Soft), soft))
+                // What only the store has is asked for when the time has come.
+                let here = self.kept().is_some_and(|slot| self.allows(&slot, soft));
+                let stands = here || self.outside().is_some();
+                stands.then_some((Some(Limit::Soft), soft))
             }
         };
         let hard = (Some(Limit::Hard), limits.hard);

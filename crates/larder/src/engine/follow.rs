@@ -20,8 +20,10 @@ use crate::stats::Counter;
 
 /// What waiting came to.
 pub(super) enum Followed<R> {
-    /// Return this.
+    /// Return this: it comes from the load.
     Answer(R),
+    /// Return this: the store has it, and the load runs behind.
+    Served(R),
     /// The source was asked and has nothing.
     Absent,
     /// Join again.
@@ -58,6 +60,11 @@ impl Call<'_> {
             self.inner.tell(|| Event::Recursion { key });
             return Followed::Past;
         };
+        if flight.is_behind()
+            && let Some(output) = self.served_beside::<S, R>(seen).await
+        {
+            return Followed::Served(output);
+        }
         match landing(self.inner, flight, until).await {
             Waited::Late => Followed::Late,
             Waited::Stalled => {

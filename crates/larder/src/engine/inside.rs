@@ -101,7 +101,7 @@ impl Call<'_> {
                     Joined::Follow(flight) => {
                         let times = (seen, began);
                         match self.follow::<S, R>(&flight, until, times, share).await {
-                            Followed::Answer(output) => return output,
+                            Followed::Answer(output) | Followed::Served(output) => return output,
                             Followed::Again | Followed::Absent => {}
                             Followed::Late => {
                                 self.waited_too_long();

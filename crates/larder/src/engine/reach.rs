@@ -1,6 +1,7 @@
 //! The part of the miss that reaches outside the process: look before the load, keep after it.
 
 use super::background::Ticket;
+use super::failure::Cause;
 use super::lead::{Asked, Call, Lead, Made};
 use super::{Cacheable, Shape};
 use crate::cache::{Cache, Filled, Looking, Outside, Reached, Through, When};
@@ -13,6 +14,7 @@ use crate::policy::Verdict;
 use crate::scope;
 use crate::stats::Counter;
 use crate::store::Ask;
+use crate::switch::Operations;
 
 /// What a look outside came to.
 pub(super) enum Seen<R> {
@@ -106,15 +108,51 @@ impl Call<'_> {
         Ok((S::value(value), verdict))
     }
 
-    /// Counts a hit of the store, keeps a copy in memory if there is to be one, and tells those who wait.
-    pub(super) fn serve(
-        &self,
-        outside: &Outside,
-        lead: &mut Lead,
-        slot: &Slot,
-        verdict: Verdict,
-        is_bare: bool,
-    ) {
+    /// What the store has, while a reload of it runs behind: nobody waits for that.
+    pub(super) async fn served_beside<S, R>(&self, seen: u64) -> Option<R>
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+    {
+        let outside = self.outside()?;
+        let slot = Box::pin(self.glance(outside, seen)).await?;
+        let now = self.inner.clock.now();
+        let verdict = slot.verdict(now);
+        if !matches!(verdict, Verdict::Fresh | Verdict::Refresh) || !self.allows(&slot, now) {
+            return None;
+        }
+        let (kind, value) = slot.shared();
+        let value = S::read(kind, value).filter(|_| slot.spend())?;
+        self.found_outside(outside, &slot, verdict);
+        outside.note(&self.key, &slot);
+        Some(S::value(value))
+    }
+
+    /// Serves what is kept, here or in the store, to a call that has waited too long for another's load.
+    pub(super) async fn save_late<V: Cacheable>(&self, cause: Cause) -> Option<V> {
+        let here = self.kept();
+        if let Some(value) = here.and_then(|slot| self.save::<V>(&slot, cause)) {
+            return Some(value);
+        }
+        let outside = self.outside()?;
+        let slot = Box::pin(self.glance(outside, self.inner.tags.epoch())).await?;
+        let value = self.save::<V>(&slot, cause)?;
+        outside.note(&self.key, &slot);
+        Some(value)
+    }
+
+    /// Looks in the store without a right to fill it.
+    async fn glance(&self, outside: &Outside, as_of: u64) -> Option<Slot> {
+        let unread = self.inner.is_off(Operations::READ)
+            || scope::current().is_some_and(|settings| settings.invalidate_further);
+        if unread {
+            return None;
+        }
+        let looking = self.looking(Ask::Entry, as_of);
+        self.inner.look(outside, looking).await.slot
+    }
+
+    fn found_outside(&self, outside: &Outside, slot: &Slot, verdict: Verdict) {
         self.count(Counter::StoreHits, 1);
         let (key, store) = (self.key.as_str(), outside.store.name());
         self.inner.tell(|| Event::StoreHit {
@@ -128,6 +166,18 @@ impl Call<'_> {
             Source::Fresh
         };
         self.detected_in(outside.store.name(), source, slot);
+    }
+
+    /// Counts a hit of the store, keeps a copy in memory if there is to be one, and tells those who wait.
+    pub(super) fn serve(
+        &self,
+        outside: &Outside,
+        lead: &mut Lead,
+        slot: &Slot,
+        verdict: Verdict,
+        is_bare: bool,
+    ) {
+        self.found_outside(outside, slot, verdict);
         let copy = self.inner.promoted(outside, slot, lead.looked.at);
         outside.note(&self.key, copy.as_ref().unwrap_or(slot));
         if let Some(copy) = copy.filter(|_| !is_bare) {

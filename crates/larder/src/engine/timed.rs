@@ -125,6 +125,7 @@ impl Call<'_> {
             }
             if let Some(output) = self.late::<S, R>(limit, errors, stand_in.as_ref()) {
                 left.store(place.is_some(), Ordering::Release);
+                flight.go_behind();
                 trip.leave(self.inner, place, self.plan.policy.load_limit);
                 return output;
             }
@@ -210,14 +211,20 @@ impl Call<'_> {
     }
 
     /// The same for a call that waits for another's load.
-    pub(super) fn late_follower<S, R>(&self, limit: Limit, errors: Errors<S::Error>) -> Option<R>
+    pub(super) async fn late_follower<S, R>(
+        &self,
+        limit: Limit,
+        errors: Errors<S::Error>,
+    ) -> Option<R>
     where
         S: Shape<R>,
         S::Value: Cacheable,
     {
-        self.timed_out(limit);
-        let kept = self.kept();
-        kept.and_then(|slot| self.save::<S::Value>(&slot, Cause::Timeout))
+        let saved = self.save_late::<S::Value>(Cause::Timeout).await;
+        if saved.is_some() || limit == Limit::Hard {
+            self.timed_out(limit);
+        }
+        saved
             .map(S::value)
             .or_else(|| self.refused_late::<S, R>(limit, errors))
     }

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::future::IntoFuture;
 use std::sync::Arc;
+use std::time::Duration;
 
-use larder::{ErrorKind, Policy};
+use larder::runtime::Runtime;
+use larder::testing::Simulation;
+use larder::{ErrorKind, Policy, Refused, cached, cached_batch};
 
-use crate::nodes::{Calls, Oops, World, seconds};
+use crate::nodes::{Calls, Node, Oops, World, seconds};
 
 fn answer(keys: Vec<String>, calls: &Calls) -> Result<HashMap<String, u64>, Oops> {
     let number = calls.call()?;
@@ -65,6 +68,136 @@ fn early_reloads_behind_while_the_value_is_fresh() {
     assert_eq!((get(), calls.count()), (1, 1));
     world.advance(seconds(20));
     assert_eq!((get(), get()), (1, 2));
+}
+
+/// A source that takes long, except for the first time.
+async fn slow(simulation: &Simulation, calls: &Calls) -> Result<u64, Oops> {
+    let number = calls.call()?;
+    if number > 1 {
+        simulation.sleep(seconds(20)).await;
+    }
+    Ok(number)
+}
+
+#[cached(key = "page", ttl = "1m", stale = "1h", cache = node.cache)]
+async fn page(node: &Node, simulation: &Simulation, calls: &Arc<Calls>) -> Result<u64, Oops> {
+    slow(simulation, calls).await
+}
+
+#[cached_batch(key = "pages:{id}", ttl = "1m", stale = "1h", cache = node.cache)]
+async fn pages(
+    node: &Node,
+    simulation: &Simulation,
+    calls: &Arc<Calls>,
+    ids: &[u64],
+) -> Result<HashMap<u64, u64>, Oops> {
+    let number = slow(simulation, calls).await?;
+    Ok(ids.iter().map(|id| (*id, number)).collect())
+}
+
+#[test]
+fn nobody_waits_for_a_reload_behind_of_what_only_the_store_has() {
+    let world = World::new(1);
+    let (a, calls) = (world.node(), Arc::new(Calls::new()));
+    let simulation = &world.simulation;
+    let read = || world.wait(page(&a, simulation, &calls)).unwrap();
+    assert_eq!(read(), 1);
+    world.advance(seconds(90));
+    let began = simulation.clock().now();
+    assert_eq!([read(), read(), read()], [1, 1, 1]);
+    assert_eq!(simulation.clock().now(), began, "nobody waited");
+    world.advance(seconds(21));
+    assert_eq!(read(), 2);
+    assert_eq!(calls.count(), 2, "one reload");
+}
+
+#[test]
+fn no_batch_waits_for_a_reload_behind_of_what_only_the_store_has() {
+    let world = World::new(1);
+    let (a, calls) = (world.node(), Arc::new(Calls::new()));
+    let simulation = &world.simulation;
+    let read = || world.wait(pages(&a, simulation, &calls, &[7, 8])).unwrap();
+    assert_eq!(read()[&7], 1);
+    world.advance(seconds(90));
+    let began = simulation.clock().now();
+    assert_eq!([read()[&7], read()[&8], read()[&7]], [1, 1, 1]);
+    assert_eq!(simulation.clock().now(), began, "nobody waited");
+    world.advance(seconds(21));
+    assert_eq!(read()[&8], 2);
+}
+
+#[test]
+fn what_was_invalidated_is_not_read_beside_its_reload() {
+    let world = World::new(1);
+    let (a, calls) = (world.node(), Arc::new(Calls::new()));
+    let simulation = &world.simulation;
+    let read = || world.wait(page(&a, simulation, &calls)).unwrap();
+    assert_eq!(read(), 1);
+    world.advance(seconds(90));
+    assert_eq!(read(), 1, "and it is reloaded behind");
+    world.advance(seconds(1));
+    assert!(world.wait(a.cache.delete("page")).unwrap());
+    assert_eq!(read(), 3, "loaded anew");
+}
+
+#[cached(key = "news", ttl = "1m", fail_safe = "1d", timeout = "200ms", hard_timeout = "5s", cache = node.cache)]
+async fn news(node: &Node, simulation: &Simulation, calls: &Arc<Calls>) -> Result<u64, Late> {
+    Ok(slow(simulation, calls).await.expect("it never fails"))
+}
+
+#[derive(Debug)]
+struct Late;
+
+impl From<Refused> for Late {
+    fn from(_: Refused) -> Self {
+        Self
+    }
+}
+
+#[test]
+fn who_waits_for_a_slow_load_is_given_what_the_store_keeps_too() {
+    let world = World::new(1);
+    let (a, calls) = (world.node(), Arc::new(Calls::new()));
+    let simulation = &world.simulation;
+    let read = || news(&a, simulation, &calls);
+    assert_eq!(world.wait(read()).unwrap(), 1);
+    world.advance(seconds(90));
+    let began = simulation.clock().now();
+    let together = async { tokio::join!(read(), read()) };
+    let (first, second) = world.wait(together);
+    assert_eq!((first.unwrap(), second.unwrap()), (1, 1));
+    let took = simulation.clock().now().since(began);
+    assert_eq!(took, Duration::from_millis(200));
+    assert_eq!(world.wait(read()).unwrap(), 1, "while it is throttled");
+    assert_eq!(simulation.clock().now().since(began), took, "at once");
+    world.advance(seconds(21));
+    assert_eq!((world.wait(read()).unwrap(), calls.count()), (2, 2));
+}
+
+#[test]
+fn who_has_waited_for_long_is_given_what_the_store_keeps() {
+    let world = World::new(1);
+    let (a, calls) = (world.node(), Arc::new(Calls::new()));
+    let policy = Policy::new().ttl("1m").fail_safe("1d").wait("2s");
+    let simulation = &world.simulation;
+    let one = || async {
+        let load = || slow(simulation, &calls);
+        let load = a.cache.get_or_load("k", load).policy(policy);
+        load.into_future().await.unwrap()
+    };
+    let many = || async {
+        let load = async |keys: Vec<String>| {
+            let number = slow(simulation, &calls).await?;
+            Ok::<_, Oops>(keys.into_iter().map(|key| (key, number)).collect())
+        };
+        let load = a.cache.get_or_load_many(["k"], load).policy(policy);
+        load.into_future().await.unwrap()["k"]
+    };
+    assert_eq!(world.wait(one()), 1);
+    world.advance(seconds(90));
+    let (leader, single, batch) = world.wait(async { tokio::join!(one(), one(), many()) });
+    assert_eq!((leader, single, batch), (2, 1, 1));
+    assert_eq!(calls.count(), 2, "nobody adds to the load of a slow source");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use super::recorder::Recorder;
 use super::{AsItems, Items};
 use crate::cache::Cache;
+use crate::engine::failure::Cause;
 use crate::engine::fill::{Reading, reading};
 use crate::engine::follow::{Followed, deadline};
 use crate::engine::lead::{Call, Lead};
@@ -73,7 +74,7 @@ impl<T: Cacheable> Opening<T> {
         };
         let until = deadline(&cache.inner, call.plan.policy.wait);
         let began = moment();
-        loop {
+        let is_late = loop {
             let seen = cache.inner.tags.epoch();
             let leases = &cache.inner.leases;
             let joined = leases.join_with(
@@ -117,12 +118,16 @@ impl<T: Cacheable> Opening<T> {
                             reading.end(Outcome::Miss);
                             return Opened::Replay(items);
                         }
+                        Followed::Served(items) => {
+                            reading.end(Outcome::Hit);
+                            return Opened::Replay(items);
+                        }
                         Followed::Again | Followed::Absent => {}
                         Followed::Late => {
                             call.waited_too_long();
-                            break;
+                            break true;
                         }
-                        Followed::Alone => break,
+                        Followed::Alone => break false,
                         Followed::Past => {
                             reading.end(Outcome::Miss);
                             return Opened::Past;
@@ -130,13 +135,17 @@ impl<T: Cacheable> Opening<T> {
                     }
                 }
             }
-        }
+        };
         reading.end(Outcome::Miss);
         // What was written while this call waited is as good.
-        match call.present::<Items<T>>() {
-            Some((_, items)) => Opened::Replay(items),
-            None => record(&cache, call, None).await,
+        if let Some((_, items)) = call.present::<Items<T>>() {
+            return Opened::Replay(items);
         }
+        // Who waited too long would rather have what is kept than add to the load of a slow source.
+        if is_late && let Some(items) = call.save_late::<Items<T>>(Cause::Failure).await {
+            return Opened::Replay(items);
+        }
+        record(&cache, call, None).await
     }
 }
 
