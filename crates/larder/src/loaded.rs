@@ -190,6 +190,7 @@ pub struct Kept<T> {
     value: T,
     validator: Option<Arc<str>>,
     age: Duration,
+    tags: Vec<Key>,
 }
 
 /// What the load that is running in this task or thread is about to replace: an entry past its ttl that is still kept, or one that is reloaded while it is fresh.
@@ -219,17 +220,21 @@ pub fn kept<T: Cacheable>() -> Option<Kept<T>> {
         value,
         validator,
         age,
+        tags: slot.tags().to_vec(),
     })
 }
 
 impl<T: Cacheable> Kept<T> {
-    /// The value is still true: the entry is renewed with it. New deadlines, the same validator, and the event `NotModified`.
+    /// The value is still true: the entry is renewed with it. New deadlines, the same validator, the same tags, and the event `NotModified`.
     ///
     /// More can be said of it as of any [`Loaded`]. If the key is invalidated meanwhile, the value is returned and not stored, as ever.
     pub fn not_modified(self) -> Loaded<T> {
         let mut loaded = Loaded::new(self.value);
         loaded.validator = self.validator;
-        loaded.orders().not_modified = true;
+        let orders = loaded.orders();
+        orders.not_modified = true;
+        // Those that its source gave it then: now there is nothing to read them from.
+        orders.tags = self.tags;
         loaded
     }
 }

@@ -496,8 +496,14 @@ impl<'a> Call<'a> {
 
     /// The tags from the arguments and from the value.
     fn tags(&self, settled: &Settled) -> Vec<Key> {
-        let all = self.plan.tags.iter().chain(&settled.tags);
-        all.cloned().collect()
+        let mut all = self.plan.tags.clone();
+        for tag in &settled.tags {
+            // Of what is renewed they are the same once more.
+            if !all.contains(tag) {
+                all.push(tag.clone());
+            }
+        }
+        all
     }
 
     /// Keeps an error, if it is to be kept. Never outside: it is this process that had no luck.

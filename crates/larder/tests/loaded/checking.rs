@@ -90,6 +90,34 @@ fn what_is_still_true_is_renewed_without_a_new_value() {
     assert_eq!(scene.log.count("not modified page:7"), 2);
 }
 
+#[cached(cache = cache, key = "book", ttl = "1m", fail_safe = "1h", tags = ["books"])]
+async fn book(cache: &Cache) -> Loaded<String> {
+    let _ = cache;
+    match kept::<String>() {
+        Some(kept) => kept.not_modified(),
+        None => Loaded::new("of author 7".to_owned()).tags(["author:7"]),
+    }
+}
+
+#[test]
+fn what_is_renewed_is_still_forgotten_by_the_tags_that_it_was_given() {
+    let scene = Scene::new();
+    let cache = scene.cache.clone();
+    scene
+        .world
+        .run(async move { book(&cache).await.into_value() });
+    scene.world.advance(secs(70));
+    let cache = scene.cache.clone();
+    scene
+        .world
+        .run(async move { book(&cache).await.into_value() });
+    assert_eq!(scene.log.count("not modified book"), 1);
+    let blocking = scene.cache.blocking();
+    assert!(blocking.exists("book").unwrap());
+    blocking.delete_tags(["author:7"]).unwrap();
+    assert!(!blocking.exists("book").unwrap());
+}
+
 #[test]
 fn what_has_changed_is_replaced_with_its_validator() {
     let scene = Scene::new();
