@@ -178,6 +178,7 @@ impl Batch<'_> {
     /// async fn __run(mut __asking: Asking<'_, u64, AsResult, io::Result<User>>) -> io::Result<HashMap<u64, User>> {
     ///     __asking.prepare(|id, __plan| ..);
     ///     while let Some(__ids) = __asking.next().await {
+    ///         if __ids.is_empty() { continue; }
     ///         let __output = __asking.run(Self::uncached_many(&__ids)).await;
     ///         __asking.judge(__output, |id, __settle| ..);
     ///         __asking.keep().await;
@@ -223,6 +224,9 @@ impl Batch<'_> {
                 #prepare
                 while let ::core::option::Option::Some(#ids) = #next {
                     #reload
+                    if #ids.is_empty() {
+                        continue;
+                    }
                     let #output = #run;
                     #judge
                     #keep

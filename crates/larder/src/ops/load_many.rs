@@ -127,10 +127,11 @@ impl<'a, L> GetOrLoadMany<'a, L> {
         let mut missing: Vec<_> = missing.collect();
         let mut claimed = claim(due);
         let mut past = claim(Due::none());
+        let mut follows = Vec::new();
         let ambient = cache.inner.ambient();
         while !missing.is_empty() || !claimed.is_empty() || !past.is_empty() {
             let mut due = Due::none();
-            let (leads, follows) = match &ambient {
+            let (leads, more) = match &ambient {
                 // What runs inside shares no load with those outside, and reloads nothing behind.
                 Some(ambient) => {
                     let inside = (ambient, Came::Loaded);
@@ -149,6 +150,7 @@ impl<'a, L> GetOrLoadMany<'a, L> {
                 }
             };
             claimed = claim(due);
+            follows.extend(more);
             let mut leads = leads.and(past);
             // Own loads first: a batch that waits holds nothing that another batch could be waiting for.
             if !leads.is_empty() {
@@ -183,9 +185,14 @@ impl<'a, L> GetOrLoadMany<'a, L> {
                     }
                 }
             }
-            (missing, past) = batch
-                .follow::<_, AsResult, Result<V>>(follows, share, &mut found)
-                .await?;
+            if claimed.is_empty() {
+                let others = std::mem::take(&mut follows);
+                (missing, past) = batch
+                    .follow::<_, AsResult, Result<V>>(others, share, &mut found)
+                    .await?;
+            } else {
+                (missing, past) = (Vec::new(), claim(Due::none()));
+            }
         }
         Ok(found.into_iter().collect())
     }

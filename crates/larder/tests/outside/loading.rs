@@ -126,6 +126,50 @@ fn no_batch_waits_for_a_reload_behind_of_what_only_the_store_has() {
     assert_eq!(read()[&8], 2);
 }
 
+/// How many calls there were within five seconds.
+async fn soon(simulation: &Simulation, calls: &Calls) -> u64 {
+    calls.count();
+    simulation.sleep(seconds(5)).await;
+    calls.count()
+}
+
+#[test]
+fn a_batch_does_not_wait_for_others_with_a_reload_that_it_has_claimed() {
+    let world = World::new(1);
+    let (a, calls) = (world.node(), Arc::new(Calls::new()));
+    let simulation = &world.simulation;
+    let read = |ids| pages(&a, simulation, &calls, ids);
+    assert_eq!(world.wait(read(&[7])).unwrap()[&7], 1);
+    world.advance(seconds(90));
+    let together = async { tokio::join!(read(&[8]), read(&[7, 8]), soon(simulation, &calls)) };
+    let (_, found, begun) = world.wait(together);
+    assert_eq!(begun, 2, "7 is loaded anew while 8 is waited for");
+    assert_eq!(found.unwrap(), HashMap::from([(7, 1), (8, 2)]));
+}
+
+#[test]
+fn many_keys_do_not_wait_for_others_with_a_reload_that_they_have_claimed() {
+    let world = World::new(1);
+    let (a, calls) = (world.node(), Calls::new());
+    let simulation = &world.simulation;
+    let read = |keys: &'static [&'static str]| {
+        let load = async |keys: Vec<String>| {
+            let number = slow(simulation, &calls).await?;
+            Ok::<_, Oops>(keys.into_iter().map(|key| (key, number)).collect())
+        };
+        let policy = Policy::new().ttl("1m").stale("1h");
+        let load = a.cache.get_or_load_many(keys.iter().copied(), load);
+        load.policy(policy).into_future()
+    };
+    assert_eq!(world.wait(read(&["a"])).unwrap()["a"], 1);
+    world.advance(seconds(90));
+    let together =
+        async { tokio::join!(read(&["b"]), read(&["a", "b"]), soon(simulation, &calls)) };
+    let (_, found, begun) = world.wait(together);
+    assert_eq!(begun, 2, "`a` is loaded anew while `b` is waited for");
+    assert_eq!(found.unwrap()["b"], 2);
+}
+
 #[test]
 fn what_was_invalidated_is_not_read_beside_its_reload() {
     let world = World::new(1);

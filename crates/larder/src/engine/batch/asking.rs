@@ -48,6 +48,8 @@ pub struct Asking<'a, I, S: Shape<R>, R> {
     failed: Option<S::Error>,
     chunk: usize,
     is_anew: bool,
+    /// Whether what is due was offered: who does not take it then cannot reload behind.
+    is_handed_out: bool,
     _permit: Option<Permit>,
 }
 
@@ -153,6 +155,7 @@ where
             failed: None,
             chunk: usize::MAX,
             is_anew: false,
+            is_handed_out: false,
             _permit: None,
         }
     }
@@ -170,6 +173,7 @@ where
     /// What was served and wants to be reloaded behind, since this was asked last.
     pub fn due(&mut self) -> Option<Overdue<I>> {
         let due = std::mem::replace(&mut self.due, Due::none());
+        self.is_handed_out = false;
         if due.is_empty() {
             return None;
         }
@@ -210,7 +214,7 @@ where
         self.batch.until = deadline(inner, wait.unwrap_or(FOREVER));
     }
 
-    /// The ids that this call has to ask for now; `None` when everything is known, or lost.
+    /// The ids that this call has to ask for now; none at all when it is only to be asked what is [`due`](Self::due). `None` when everything is known, or lost.
     pub async fn next(&mut self) -> Option<Vec<I>> {
         while self.failed.is_none() {
             if !self.missing.is_empty() || !self.ready.is_empty() {
@@ -219,6 +223,14 @@ where
                 self.loading = self.pending.take(self.chunk);
                 let id = |place: &usize| self.ids[self.firsts[*place]].clone();
                 return Some(self.loading.ids().map(id).collect());
+            } else if !self.follows.is_empty() && !self.due.is_empty() {
+                // Nobody loads what this call has claimed to reload, so it must not wait with it.
+                if self.is_handed_out {
+                    self.due = Due::none();
+                } else {
+                    self.is_handed_out = true;
+                    return Some(Vec::new());
+                }
             } else if !self.follows.is_empty() {
                 // Own loads come first: a batch that waits holds nothing that another could be waiting for.
                 let follows = std::mem::take(&mut self.follows);
