@@ -193,7 +193,7 @@ pub enum Event<'a> {
         /// The filter, as its bits are called in the store.
         key: &'a str,
     },
-    /// A Bloom filter holds more keys than it was made for: "maybe" comes more often than was said. Told once by each process, to whoever adds.
+    /// A Bloom filter holds more keys than it was made for: "maybe" comes more often than was said. Told once by each process, to whoever adds, and again after an hour without use, or a day in the process that fills it.
     FilterFull {
         /// The filter, as its bits are called in the store.
         key: &'a str,

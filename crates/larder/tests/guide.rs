@@ -239,10 +239,47 @@ fn links_lead_somewhere() {
             }
             let path = link.split('#').next().unwrap_or_default();
             assert!(directory.join(path).exists(), "{name} links to {link}");
+            let leaves = name.starts_with("docs/") && path.starts_with("..");
+            assert!(!leaves, "{name}: {link} is not in the book");
             seen += 1;
         }
     }
     assert!(seen > 20, "only {seen} links");
+}
+
+/// Pages that are no feature: ways in, advice, tables, other libraries.
+const OTHER_PAGES: &[&str] = &[
+    "SUMMARY",
+    "choosing",
+    "flaws",
+    "operating",
+    "own-store",
+    "performance",
+    "security",
+    "service",
+    "start",
+    "testing",
+];
+
+#[test]
+fn the_page_of_a_feature_tells_of_its_events_and_pitfalls() {
+    let mut seen = 0;
+    for (path, page) in pages() {
+        let Some(name) = path
+            .strip_prefix("docs/")
+            .and_then(|n| n.strip_suffix(".md"))
+        else {
+            continue;
+        };
+        if OTHER_PAGES.contains(&name) || name.starts_with("from-") {
+            continue;
+        }
+        for heading in ["\n## Events\n", "\n## Pitfalls\n"] {
+            assert!(page.contains(heading), "{path} has no {}", heading.trim());
+        }
+        seen += 1;
+    }
+    assert!(seen > 25, "only {seen} features");
 }
 
 /// What the pages on keys and hash tags show.
