@@ -69,12 +69,15 @@ impl Step {
             let error = Error::unsupported("warm", inner.name.as_ref(), why);
             return Err(step(What::Refused(error)));
         }
-        let Some(slot) = inner.memory.peek(key) else {
+        let slot = inner.memory.peek(key);
+        // Of what memory may not serve at all, the store may have more.
+        let Some(slot) = slot.filter(|slot| inner.tags.stand(slot)) else {
             return Ok(Mode::Foreground);
         };
-        let is_value = !slot.shared().0.is_failure() && inner.tags.stand(&slot);
+        let is_value = !slot.shared().0.is_failure();
         match slot.verdict(inner.clock.now()) {
             Verdict::Fresh if is_value => Err(step(What::Skipped)),
+            Verdict::Gone => Ok(Mode::Foreground),
             // Another's load is as good as one's own.
             _ if inner.leases.is_loading(&key.to_key()) => Ok(Mode::Foreground),
             _ => Ok(Mode::Refresh),

@@ -6,4 +6,6 @@
 mod support;
 
 mod hostile;
+#[cfg(feature = "serde")]
+mod shared;
 mod warming;

@@ -8,9 +8,9 @@ use larder::{Cache, ErrorKind, Operations, Warmed, cached};
 use crate::support::{Log, Oops, Origin, World, millis, secs};
 
 #[derive(Clone)]
-struct Scene {
-    cache: Cache,
-    origin: Origin,
+pub(crate) struct Scene {
+    pub(crate) cache: Cache,
+    pub(crate) origin: Origin,
 }
 
 impl Scene {
@@ -32,7 +32,7 @@ async fn user(scene: &Scene, org: &str, id: u64) -> Result<u64, Oops> {
     Ok(scene.origin.call().await? + id + org.len() as u64)
 }
 
-fn counts(warmed: &Warmed) -> (u64, u64, u64, u64) {
+pub(crate) fn counts(warmed: &Warmed) -> (u64, u64, u64, u64) {
     let Warmed {
         loaded,
         skipped,
