@@ -78,9 +78,15 @@ impl Keeper {
         let Some(inner) = self.cache.upgrade() else {
             return Turn::Stop;
         };
-        if let Some(tenure) = &mut self.tenure
-            && let Standing::Others(left) = tenure.hold(&inner).await
-        {
+        let standing = match &mut self.tenure {
+            Some(tenure) => tenure.hold(&inner).await,
+            None => Standing::Mine,
+        };
+        // The store may have taken its time to answer.
+        if self.schedule.is_stopping() {
+            return Turn::Stop;
+        }
+        if let Standing::Others(left) = standing {
             // Half an interval, so that what the other one wrote last is still there when this one takes over.
             let half = self.beat.longest().unwrap_or(left) / 2;
             let next = self.now().after(left.min(half).max(SOONEST));
@@ -201,12 +207,12 @@ pub struct Told {
 }
 
 impl Told {
-    pub(super) fn new(schedule: &Arc<Schedule>) -> Self {
-        schedule.begin();
-        Self {
+    /// `None` when the schedule was stopped: no run begins any more.
+    pub(super) fn new(schedule: &Arc<Schedule>) -> Option<Self> {
+        schedule.begin().then(|| Self {
             schedule: Arc::clone(schedule),
             ended: Ended::Unbegun,
-        }
+        })
     }
 
     /// It has begun: from now on an end of which nothing was said is a loss.

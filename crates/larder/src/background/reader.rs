@@ -146,7 +146,9 @@ fn pulling<V: Cacheable>(shelf: &Arc<Shelf<V>>) -> Start {
     let pulled = Arc::clone(shelf);
     Box::new(move |cache, schedule| {
         let (cache, shelf) = (cache.clone(), Arc::clone(&pulled));
-        let mut told = Told::new(schedule);
+        let Some(mut told) = Told::new(schedule) else {
+            return false;
+        };
         let runtime = Arc::clone(&cache.inner.runtime);
         runtime.spawn(Task::Load(Box::pin(async move {
             told.begun();

@@ -66,7 +66,10 @@ pub fn start(
         start: Box::new(move |cache, schedule| {
             let ticket = Ticket::take_unseen(cache, site, &key);
             let Some(ticket) = ticket else { return false };
-            run(ticket, Told::new(schedule));
+            let Some(told) = Told::new(schedule) else {
+                return false;
+            };
+            run(ticket, told);
             true
         }),
     };

@@ -172,10 +172,13 @@ impl Schedule {
         (state.phase, state.next_run) = (phase, next_run);
     }
 
-    /// A run begins.
-    pub(crate) fn begin(&self) {
+    /// A run begins; false when it may not, because the schedule was stopped.
+    pub(crate) fn begin(&self) -> bool {
         let mut state = self.state.lock();
-        (state.phase, state.run) = (Phase::Running, Run::UnderWay);
+        if !state.is_stopping {
+            (state.phase, state.run) = (Phase::Running, Run::UnderWay);
+        }
+        !state.is_stopping
     }
 
     /// A run has ended; what it was is kept until the keeper takes it.

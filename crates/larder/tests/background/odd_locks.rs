@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use larder::runtime::Runtime as _;
 use larder::store::{
     Acquired, Fill, Found, LeaseLevel, Life, Locks, Page, Read, Removal, Scan, Store, StoreFuture,
     TagVersions, Touch, Write,
@@ -18,6 +19,8 @@ use crate::support::{Oops, Origin, World, secs};
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Odd {
     HangsAtAcquire,
+    /// It takes a second to answer.
+    SlowToAcquire,
     HangsAtRelease,
     /// Another holds it, for no time at all.
     NothingLeft,
@@ -26,6 +29,7 @@ enum Odd {
 #[derive(Debug)]
 struct OddLocks {
     inner: MemoryStore,
+    world: Arc<World>,
     odd: Odd,
     asked: AtomicU32,
 }
@@ -41,6 +45,10 @@ impl Locks for OddLocks {
         assert!(asked < 10_000, "asked again and again");
         match self.odd {
             Odd::HangsAtAcquire => Box::pin(pending()),
+            Odd::SlowToAcquire => Box::pin(async move {
+                self.world.sleep(secs(1)).await;
+                self.inner.locks().unwrap().acquire(name, owner, ttl).await
+            }),
             Odd::HangsAtRelease => self.inner.locks().unwrap().acquire(name, owner, ttl),
             Odd::NothingLeft => Box::pin(async {
                 Ok(Acquired::Taken {
@@ -135,6 +143,7 @@ fn started(world: &Arc<World>, odd: Odd) -> (Cache, Origin, Arc<OddLocks>) {
     world.set_random(0);
     let store = Arc::new(OddLocks {
         inner: MemoryStore::new(world.clone()),
+        world: Arc::clone(world),
         odd,
         asked: AtomicU32::new(0),
     });
@@ -153,6 +162,31 @@ fn a_store_that_does_not_answer_for_its_lock_does_not_stop_the_runs() {
     world.advance(secs(5));
     assert_eq!(origin.calls(), 1);
     world.run(async move { cache.shutdown().await.unwrap() });
+}
+
+#[test]
+fn a_schedule_that_is_stopped_while_the_store_does_not_answer_begins_no_run() {
+    let world = World::new();
+    let (cache, origin, _) = started(&world, Odd::HangsAtAcquire);
+    assert!(rates::stop(&cache, &origin));
+    world.advance(secs(10));
+    assert_eq!(origin.calls(), 0);
+}
+
+#[test]
+fn a_lock_that_comes_after_the_schedule_was_stopped_is_given_back_without_a_run() {
+    let world = World::new();
+    let (cache, origin, store) = started(&world, Odd::SlowToAcquire);
+    let ending = world.spawn(async move { cache.shutdown().await });
+    world.advance(secs(1));
+    ending.value().unwrap();
+    assert_eq!(origin.calls(), 0);
+    // Another process need not wait until it ends.
+    world.set_random(1 << 8);
+    let other = world.builder().store(store).build().unwrap();
+    rates::start(&other, &origin).unwrap();
+    world.advance(secs(1));
+    assert_eq!(origin.calls(), 1);
 }
 
 #[test]
