@@ -66,7 +66,9 @@ impl BatchArgs {
             Some(each) => each.clone(),
             None => {
                 let many = ids.unraw().to_string();
-                let Some(one) = many.strip_suffix('s').filter(|one| !one.is_empty()) else {
+                let one = many.strip_suffix('s');
+                // Without its `s` it may be a word of the language: `types`.
+                let Some(one) = one.filter(|one| syn::parse_str::<Ident>(one).is_ok()) else {
                     let message = format!(
                         "what is one of `{many}` called? Add `each = id` to the attribute, and write `{{id}}` in templates"
                     );
