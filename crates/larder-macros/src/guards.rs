@@ -47,8 +47,11 @@ struct Guard {
 /// ```text
 /// async fn login(ip: &str) -> Result<Session, LoginError> {
 ///     static __LARDER_GUARD: LazyLock<RateLimit> = LazyLock::new(|| {
-///         const KNOBS: RateLimit = { let __knobs = RateLimitKnobs::new(); .. __knobs.finish() };
-///         KNOBS
+///         let __knobs = {
+///             const LARDER_KNOBS: RateLimit = { let __knobs = RateLimitKnobs::new(); .. __knobs.finish() };
+///             LARDER_KNOBS
+///         };
+///         __knobs
 ///     });
 ///     let __place = ::larder::__private::default_cache();
 ///     let __cache: &::larder::Cache = &__place;
@@ -257,13 +260,16 @@ impl Guard {
         let finish = Ident::new(finish, span);
         let at = local_at("__knobs", self.name.span());
         let finish = quote_spanned!(span=> #at.#finish());
+        // In a block of its own: what follows is the user's, who may have a constant of that name.
         let made = quote! {
-            const KNOBS: #library::guard::#ty = {
-                let #knobs = #library::guard::#start::new();
-                #(#constants)*
-                #finish
+            let #knobs = {
+                const LARDER_KNOBS: #library::guard::#ty = {
+                    let #knobs = #library::guard::#start::new();
+                    #(#constants)*
+                    #finish
+                };
+                LARDER_KNOBS
             };
-            let #knobs = KNOBS;
             #(#opens)*
             #knobs
         };

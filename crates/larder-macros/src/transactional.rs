@@ -28,8 +28,11 @@ const WITHIN: &[&str] = &["invalidates", "cache_put"];
 ///     let __place = ::larder::__private::default_cache();
 ///     let __cache: &::larder::Cache = &__place;
 ///     let __terms = {
-///         const KNOBS: TransactionTerms = { let __knobs = TransactionKnobs::new(); .. __knobs.finish() };
-///         KNOBS
+///         let __knobs = {
+///             const LARDER_KNOBS: TransactionTerms = { let __knobs = TransactionKnobs::new(); .. __knobs.finish() };
+///             LARDER_KNOBS
+///         };
+///         __knobs
 ///     };
 ///     let __load = move || async move { BODY };
 ///     Box::pin(transactional::<AsResult, Result<Booking, BookError>, _, _>(__cache, __terms, __load)).await
@@ -100,13 +103,16 @@ fn say(args: &Args, function: &Function) -> TokenStream {
         let knob = Ident::new(&knob.to_string(), placed(knob.span()));
         quote_spanned!(placed(value.span())=> let #knobs = #start.#knob(#value);)
     });
+    // In a block of its own: what follows is the user's, who may have a constant of that name.
     quote! {{
-        const KNOBS: #library::__private::TransactionTerms = {
-            let #knobs = #library::__private::TransactionKnobs::new();
-            #(#constants)*
-            #knobs.finish()
+        let #knobs = {
+            const LARDER_KNOBS: #library::__private::TransactionTerms = {
+                let #knobs = #library::__private::TransactionKnobs::new();
+                #(#constants)*
+                #knobs.finish()
+            };
+            LARDER_KNOBS
         };
-        let #knobs = KNOBS;
         #(#opens)*
         #knobs
     }}

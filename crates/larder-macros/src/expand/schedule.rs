@@ -192,13 +192,16 @@ fn beat_of(unit: &Unit<'_>, schedule: &Schedule) -> TokenStream {
         let knob = Ident::new(&knob.to_string(), placed(knob.span()));
         quote_spanned!(placed(value.span())=> let #beat = #start.#knob(#value);)
     });
+    // In a block of its own: what follows is the user's, who may have a constant of that name.
     quote! {{
-        const BEAT: #library::__private::Beat = {
-            let #beat = #library::__private::BeatKnobs::new();
-            #(#constants)*
-            #beat.finish()
+        let #beat = {
+            const LARDER_BEAT: #library::__private::Beat = {
+                let #beat = #library::__private::BeatKnobs::new();
+                #(#constants)*
+                #beat.finish()
+            };
+            LARDER_BEAT
         };
-        let #beat = BEAT;
         #(#opens)*
         #beat
     }}

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, non_camel_case_types, unused_macros)]
 
-use larder::{cached, invalidates};
+use larder::{Refused, background, cached, invalidates, rate_limit, transactional};
 
 // Names of the standard prelude that expanded code must not rely on.
 struct Box;
@@ -40,6 +40,32 @@ fn arguments(
 #[invalidates(arguments(cache = 1, key = "k", value = ::std::string::String::new(), mode = 2, __cache = 3, own = 4))]
 fn change(targets: u64, result: u64) -> u64 {
     targets + result
+}
+
+// Names of constants that expanded code has of its own.
+const BEAT: &str = "30s";
+const KNOBS: &str = "1m";
+const LIMIT: u64 = 10;
+const SITE: &str = "10m";
+
+#[background(key = "rates", every = BEAT)]
+async fn rates() -> u64 {
+    1
+}
+
+#[rate_limit(limit = LIMIT, per = KNOBS, key = "limited")]
+fn limited() -> ::core::result::Result<u64, Refused> {
+    Ok(1)
+}
+
+#[transactional(mode = "locked", timeout = KNOBS)]
+fn together() -> ::core::result::Result<u64, ::larder::Error> {
+    Ok(1)
+}
+
+#[cached(key = "constants", ttl = SITE, stale = BEAT)]
+fn constants() -> u64 {
+    1
 }
 
 struct Service;
