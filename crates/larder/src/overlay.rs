@@ -256,12 +256,14 @@ impl Overlay {
             }
             return None;
         }
-        let (removed, left): (Vec<_>, Vec<_>) = changes
+        let (removed, mut left): (Vec<_>, Vec<_>) = changes
             .into_iter()
             .partition(|(_, change)| change.removes());
         for (key, _) in &removed {
             self.put(key, Change::Removed);
         }
+        // It may come from what the database has not committed.
+        left.retain(|(_, change)| !matches!(change, Change::Loaded(..)));
         Some(State::of(left))
     }
 

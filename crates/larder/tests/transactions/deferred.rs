@@ -279,6 +279,37 @@ fn a_transaction_inside_commits_its_writes_and_leaves_its_removals_to_wait() {
 }
 
 #[test]
+fn what_a_transaction_inside_loads_is_not_stored() {
+    let world = World::new();
+    let cache = world.cache();
+    let users = Users {
+        cache: cache.clone(),
+        origin: Origin::new(&world, 1),
+    };
+    let outsider = Outsider(cache.clone());
+    world.run(async move {
+        let pending = deferred();
+        let inside = async {
+            let done: Done = cache
+                .transaction(Mode::Fast, |_| async {
+                    assert_eq!(users.user(7).await.unwrap(), 1);
+                    assert_eq!(users.user(7).await.unwrap(), 1);
+                    cache.set("new", &2_u64).ttl("1h").await?;
+                    Ok(())
+                })
+                .await;
+            done.unwrap();
+        };
+        pending.wrap(inside).await;
+        assert_eq!(users.origin.calls(), 1, "the transaction has it");
+        assert_eq!(outsider.number("user:7"), None);
+        assert_eq!(outsider.number("new"), Some(2));
+        pending.commit().await.unwrap();
+        assert_eq!(outsider.number("user:7"), None);
+    });
+}
+
+#[test]
 fn committed_in_a_transaction_they_are_a_part_of_it() {
     let world = World::new();
     let cache = world.cache();
