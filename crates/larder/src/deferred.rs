@@ -9,10 +9,9 @@ use std::task::{Context, Waker};
 
 use crate::cache::Cache;
 use crate::error::Result;
-use crate::overlay::{Layer, Pending};
+use crate::overlay::{Forgotten, Layer, Pending};
 use crate::runtime::{BoxFuture, Task, block_on};
 use crate::scope::{Scoped, scope};
-use crate::selector::Selector;
 
 /// Collects invalidations, of all caches, and applies them when it is told that the database has committed.
 ///
@@ -107,12 +106,7 @@ impl Deferred {
     }
 
     fn take(&self) -> Due {
-        let all = self.pending.take().into_iter();
-        let flat = all.flat_map(|(cache, selectors)| {
-            let of_cache = move |selector| (cache.clone(), selector);
-            selectors.into_iter().map(of_cache)
-        });
-        Due(flat.collect())
+        Due(self.pending.take().into())
     }
 }
 
@@ -166,15 +160,24 @@ impl fmt::Debug for CommitDeferred {
 }
 
 /// What is left to be applied. Dropped, it is applied behind.
-struct Due(VecDeque<(Cache, Selector)>);
+struct Due(VecDeque<(Cache, Forgotten)>);
+
+async fn forget(cache: &Cache, forgotten: &Forgotten) -> Result<()> {
+    let inner = &cache.inner;
+    let removed = match forgotten {
+        Forgotten::Keys(keys) => inner.forget_full(keys.clone()).await,
+        Forgotten::Selected(selector) => inner.forget(selector).await,
+    };
+    removed.map(drop)
+}
 
 impl Due {
     async fn apply(&mut self) -> Result<()> {
         let mut applied = Ok(());
-        while let Some((cache, selector)) = self.0.front() {
-            let forgotten = cache.inner.forget(selector).await;
+        while let Some((cache, forgotten)) = self.0.front() {
+            let forgotten = forget(cache, forgotten).await;
             self.0.pop_front();
-            applied = applied.and(forgotten.map(drop));
+            applied = applied.and(forgotten);
         }
         applied
     }
@@ -188,9 +191,9 @@ impl Drop for Due {
         };
         let runtime = Arc::clone(&cache.inner.runtime);
         let rest = async move {
-            for (cache, selector) in left {
+            for (cache, forgotten) in left {
                 // What a store says is told by an event.
-                drop(cache.inner.forget(&selector).await);
+                drop(forget(&cache, &forgotten).await);
             }
         };
         let mut rest: BoxFuture<'static, ()> = Box::pin(rest);

@@ -16,7 +16,6 @@ use crate::key::{Key, KeyBuf};
 use crate::loaded::{unoffered, unoffered_sync};
 use crate::ops::{OneByOne, Step, Together, Warm};
 use crate::runtime::{BoxFuture, block_on};
-use crate::selector::Selector;
 use crate::stats::FunctionStats;
 
 type KeyAsync<'h, A> = Box<dyn Fn(&A) -> KeyBuf + Send + Sync + 'h>;
@@ -140,10 +139,9 @@ macro_rules! handle {
             }
 
             async fn invalidate_keys(&self, keys: Vec<KeyBuf>) -> Result<usize> {
-                let inner = &self.cache.inner;
-                inner.open("invalidate_many")?;
-                let keys = keys.iter().map(|key| Key::from(&*inner.original(key.as_str())));
-                inner.forget(&Selector::Keys(keys.collect())).await
+                self.cache.inner.open("invalidate_many")?;
+                let keys = keys.iter().map(KeyBuf::to_key);
+                self.cache.inner.forget_full(keys.collect()).await
             }
 
             async fn explain_key(&self, key: KeyBuf) -> Result<Explain> {

@@ -184,13 +184,9 @@ impl Overlay {
         });
     }
 
-    /// Keeps an invalidation; false when this has ended. Loads that it covers and that are under way inside are not kept.
+    /// Keeps an invalidation of all but keys; false when this has ended. Loads that it covers and that are under way inside are not kept.
     pub(crate) fn forget(&self, selector: &Selector) -> bool {
         let inner = &self.cache.inner;
-        if let Selector::Keys(keys) = selector {
-            let remove = |key: &Key| self.put(&inner.key(key.as_str()).to_key(), Change::Removed);
-            return keys.iter().all(remove);
-        }
         // Middleware is asked here and not under the lock.
         let kept = inner.kept_selector(selector);
         let matches = |key: &Key| covers(&kept, inner.bare(key.as_str()));
@@ -283,6 +279,15 @@ impl Overlay {
     }
 }
 
+/// An invalidation that has waited.
+#[derive(Debug)]
+pub(crate) enum Forgotten {
+    /// As they are kept, with the prefix of the cache: there may be no way back to what the user wrote.
+    Keys(Vec<Key>),
+    /// Anything else.
+    Selected(Selector),
+}
+
 /// Invalidations that wait for somebody to say that they are due.
 #[derive(Debug)]
 pub(crate) struct Pending(Mutex<Option<OfCaches>>);
@@ -316,14 +321,13 @@ impl Pending {
     }
 
     /// Takes all of them. What is invalidated inside from now on waits for nobody: there is none who could say that it is due.
-    pub(crate) fn take(&self) -> Vec<(crate::Cache, Vec<Selector>)> {
+    pub(crate) fn take(&self) -> Vec<(crate::Cache, Forgotten)> {
         let all = self.0.lock().take().unwrap_or_default();
-        let selectors = |(cache, overlay): (crate::Cache, Arc<Overlay>)| {
-            let state = overlay.close()?;
-            let selectors =
-                state.into_selectors(|key| Key::from(&*cache.inner.original(key.as_str())));
-            (!selectors.is_empty()).then_some((cache, selectors))
+        let forgotten = |(cache, overlay): (crate::Cache, Arc<Overlay>)| {
+            let all = overlay.close().map(State::into_forgotten);
+            let of_cache = move |forgotten| (cache.clone(), forgotten);
+            all.into_iter().flatten().map(of_cache)
         };
-        all.into_iter().filter_map(selectors).collect()
+        all.into_iter().flat_map(forgotten).collect()
     }
 }

@@ -247,11 +247,8 @@ pub async fn invalidate(cache: &Cache, key: KeyBuf) -> Result<bool> {
 /// The handle's `invalidate_many`; how many live entries there were.
 pub async fn invalidate_many(cache: &Cache, keys: Vec<KeyBuf>) -> Result<usize> {
     cache.inner.open("invalidate_many")?;
-    let inner = &cache.inner;
-    let keys = keys
-        .iter()
-        .map(|key| Key::from(&*inner.original(key.as_str())));
-    inner.forget(&Selector::Keys(keys.collect())).await
+    let keys = keys.iter().map(KeyBuf::to_key);
+    cache.inner.forget_full(keys.collect()).await
 }
 
 /// The handle's `explain`.

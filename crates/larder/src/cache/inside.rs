@@ -118,27 +118,33 @@ impl Inner {
         Ok(ambient.remove(key).then_some(were > 0))
     }
 
-    /// Removes what a selector means inside; how many entries were there to be seen, as far as memory and this scope know. `None` when the scope has
-    /// ended meanwhile.
+    /// [`forget_key_inside`](Self::forget_key_inside) for several keys; how many entries were there to be seen.
     ///
     /// # Errors
     /// What a lock says.
-    pub(crate) async fn forget_inside(
+    pub(crate) async fn forget_keys_inside(
         &self,
         ambient: &Ambient,
-        selector: &Selector,
+        keys: &[Key],
     ) -> Result<Option<usize>> {
         if self.is_off(Operations::REMOVE) {
             return Ok(Some(0));
         }
+        for key in keys {
+            ambient.lock(key).await?;
+        }
+        let were = self.count_visible(ambient, keys).await;
+        let removed = keys.iter().all(|key| ambient.remove(key));
+        Ok(removed.then_some(were))
+    }
+
+    /// Removes what a selector of all but keys means inside; how many entries were there to be seen, as far as memory and this scope know. `None` when the scope has
+    /// ended meanwhile.
+    pub(crate) fn forget_inside(&self, ambient: &Ambient, selector: &Selector) -> Option<usize> {
+        if self.is_off(Operations::REMOVE) {
+            return Some(0);
+        }
         let were = match selector {
-            Selector::Keys(keys) => {
-                let full: Vec<Key> = keys.iter().map(|k| self.key(k.as_str()).to_key()).collect();
-                for key in &full {
-                    ambient.lock(key).await?;
-                }
-                self.count_visible(ambient, &full).await
-            }
             Selector::Tags(_) => 0,
             others => {
                 let kept = self.kept_selector(others);
@@ -154,7 +160,7 @@ impl Inner {
                 keys.iter().filter(seen).count()
             }
         };
-        Ok(ambient.forget(selector).then_some(were))
+        ambient.forget(selector).then_some(were)
     }
 
     fn sees(&self, ambient: &Ambient, key: &Key) -> bool {

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::key::{Key, KeyBuf};
 use crate::lease::{Lease, Writing};
-use crate::middleware::{Action, Doing, Intended, Outcome};
+use crate::middleware::{Action, Intended, Outcome};
 use crate::runtime::Timestamp;
 use crate::selector::Selector;
 use crate::stats::Counter;
@@ -360,11 +360,9 @@ impl Inner {
     /// # Errors
     /// What the store says; memory has forgotten them all the same.
     pub(crate) async fn forget(self: &Arc<Self>, selector: &Selector) -> Result<usize> {
-        if self.middleware.is_empty() {
-            return self.forget_now(selector).await;
-        }
         if let Selector::Keys(keys) = selector {
-            return self.forget_keys(keys).await;
+            let full = |said: &Key| (self.key(said.as_str()).to_key(), said.clone());
+            return self.forget_keys(keys.iter().map(full)).await;
         }
         let Some(mut removing) = self.begin(|| Intended::selected(selector)) else {
             return Ok(0);
@@ -378,27 +376,80 @@ impl Inner {
         removed
     }
 
-    /// Several keys are one operation each to the middleware, and one together to the store.
-    async fn forget_keys(self: &Arc<Self>, keys: &[Key]) -> Result<usize> {
-        let begin = |key: &Key| {
-            let full = self.key(key.as_str());
-            let intended = || Intended::key(Action::Delete, self.bare(full.as_str()));
-            Some((key.clone(), self.begin(intended)?))
+    /// [`forget`](Self::forget) of keys as they are kept, with the prefix of the cache: middleware need not know the way back.
+    ///
+    /// # Errors
+    /// As [`forget`](Self::forget).
+    pub(crate) async fn forget_full(self: &Arc<Self>, keys: Vec<Key>) -> Result<usize> {
+        let said = |key: Key| {
+            let said = Key::from(&*self.original(key.as_str()));
+            (key, said)
         };
-        let (keys, deleting): (Vec<Key>, Vec<Doing<'_>>) = keys.iter().filter_map(begin).unzip();
-        if keys.is_empty() {
+        self.forget_keys(keys.into_iter().map(said)).await
+    }
+
+    /// Several keys, as they are kept and as they are told of, are one operation each to the middleware, and one together to the store.
+    async fn forget_keys(
+        self: &Arc<Self>,
+        keys: impl Iterator<Item = (Key, Key)>,
+    ) -> Result<usize> {
+        let mut deleting = Vec::new();
+        let begins = |(full, _): &(Key, Key)| {
+            let intended = || Intended::key(Action::Delete, self.bare(full.as_str()));
+            let begun = self.begin(intended);
+            let begins = begun.is_some();
+            deleting.extend(begun);
+            begins
+        };
+        let (full, said): (Vec<Key>, Vec<Key>) = keys.filter(begins).unzip();
+        if full.is_empty() {
             return Ok(0);
         }
-        let removed = self.forget_now(&Selector::Keys(keys)).await;
+        let removed = self.forget_keys_now(&full, said).await;
         for mut deleting in deleting {
             deleting.end(Outcome::came_of(&removed, |removed| *removed > 0));
         }
         removed
     }
 
+    async fn forget_keys_now(self: &Arc<Self>, keys: &[Key], said: Vec<Key>) -> Result<usize> {
+        if let Some(ambient) = self.ambient()
+            && let Some(were) = self.forget_keys_inside(&ambient, keys).await?
+        {
+            return Ok(were);
+        }
+        if self.is_off(Operations::REMOVE) {
+            return Ok(0);
+        }
+        let remove = || keys.iter().filter(|key| self.remove(key)).count();
+        let here = remove();
+        let selector = &Selector::Keys(said);
+        self.tell(|| Event::Invalidated { selector });
+        let Some(outside) = &self.outside else {
+            return Ok(here);
+        };
+        let texts: Vec<&str> = keys.iter().map(Key::as_str).collect();
+        let removed = outside.store.remove(&Removal::Keys(&texts)).await;
+        // As in `forget_now`.
+        remove();
+        self.counted(outside, here, removed)
+    }
+
+    /// How many entries a removal met, here or in the store. A store that fails is told of.
+    fn counted(&self, outside: &Outside, here: usize, there: Result<u64>) -> Result<usize> {
+        match there {
+            Ok(there) => Ok(here.max(usize::try_from(there).unwrap_or(usize::MAX))),
+            Err(error) => {
+                self.store_failed(outside, "", &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// All but keys: see [`forget_keys_now`](Self::forget_keys_now).
     async fn forget_now(self: &Arc<Self>, selector: &Selector) -> Result<usize> {
         if let Some(ambient) = self.ambient()
-            && let Some(were) = self.forget_inside(&ambient, selector).await?
+            && let Some(were) = self.forget_inside(&ambient, selector)
         {
             return Ok(were);
         }
@@ -412,13 +463,7 @@ impl Inner {
         let removed = self.remove_outside(outside, selector).await;
         // Between the two a reader may have brought back what the store had not removed yet.
         self.remove_now(selector);
-        match removed {
-            Ok(removed) => Ok(here.max(usize::try_from(removed).unwrap_or(usize::MAX))),
-            Err(error) => {
-                self.store_failed(outside, "", &error);
-                Err(error)
-            }
-        }
+        self.counted(outside, here, removed)
     }
 
     async fn remove_outside(&self, outside: &Outside, selector: &Selector) -> Result<u64> {

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 
-use super::Change;
+use super::{Change, Forgotten};
 use crate::entry::Slot;
 use crate::flight::moment;
 use crate::key::Key;
@@ -198,14 +198,16 @@ impl State {
         (selectors, changes.collect())
     }
 
-    /// All that is removed, by keys without the prefix of the cache.
-    pub(super) fn into_selectors(self, bare: impl Fn(&Key) -> Key) -> Vec<Selector> {
-        let (mut selectors, changes) = self.into_parts();
+    /// All that is removed.
+    pub(super) fn into_forgotten(self) -> Vec<Forgotten> {
+        let (selectors, changes) = self.into_parts();
+        let mut forgotten: Vec<Forgotten> =
+            selectors.into_iter().map(Forgotten::Selected).collect();
         let removed = changes.iter().filter(|(_, change)| change.removes());
-        let keys: Vec<Key> = removed.map(|(key, _)| bare(key)).collect();
+        let keys: Vec<Key> = removed.map(|(key, _)| key.clone()).collect();
         if !keys.is_empty() {
-            selectors.push(Selector::Keys(keys));
+            forgotten.push(Forgotten::Keys(keys));
         }
-        selectors
+        forgotten
     }
 }

@@ -1,10 +1,11 @@
 //! Keys are kept under other names, and everything finds them there.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use larder::middleware::{Lowercase, Middleware, Prefix};
-use larder::{Cache, Event, Selector, cached, invalidates};
+use larder::{Cache, Event, Selector, cached, cached_batch, invalidates};
 
 use crate::Spy;
 
@@ -55,6 +56,48 @@ fn handles_and_edges_reach_the_keys_that_the_function_wrote() {
     assert_eq!(user(&cache, "Ada"), fresh);
     cache.blocking().delete_tags(["Users"]).unwrap();
     assert_ne!(user(&cache, "Ada"), fresh);
+}
+
+struct Words {
+    cache: Cache,
+}
+
+impl Words {
+    #[cached_batch(key = "Word:{word}", ttl = "1m", cache = self.cache)]
+    fn lengths(&self, words: &[&str]) -> HashMap<String, usize> {
+        lengths_of(words)
+    }
+}
+
+#[cached_batch(key = "Word:{word}", ttl = "1m", cache = cache)]
+fn lengths(cache: &Cache, words: &[&str]) -> HashMap<String, usize> {
+    let _ = cache;
+    lengths_of(words)
+}
+
+fn lengths_of(words: &[&str]) -> HashMap<String, usize> {
+    let of = |word: &&str| ((*word).to_owned(), word.len());
+    words.iter().map(of).collect()
+}
+
+#[test]
+fn many_keys_are_invalidated_where_there_is_no_way_back() {
+    // Nobody finds `EU:` in what became of it.
+    let cache = Cache::builder()
+        .middleware(Prefix::new("EU:"))
+        .middleware(Lowercase)
+        .build()
+        .unwrap();
+    assert_eq!(lengths(&cache, &["a", "b"]).len(), 2);
+    assert_eq!(lengths::invalidate_many(&cache, &["a", "b"]).unwrap(), 2);
+    assert!(cache.is_empty());
+    let words = Words {
+        cache: cache.clone(),
+    };
+    assert_eq!(words.lengths(&["a", "b"]).len(), 2);
+    let many = [(&"a",), (&"b",)];
+    assert_eq!(words.lengths_cache().invalidate_many(many).unwrap(), 2);
+    assert!(cache.is_empty());
 }
 
 #[test]

@@ -13,6 +13,13 @@ fn cache(world: &World) -> Cache {
     builder.build().unwrap()
 }
 
+/// One whose keys have no way back: what was added is not found in what became of it.
+fn one_way(world: &World) -> Cache {
+    let builder = world.builder().prefix("own:");
+    let builder = builder.middleware(Prefix::new("EU:")).middleware(Lowercase);
+    builder.build().unwrap()
+}
+
 /// The two ways in which a test removes the same keys.
 async fn remove(cache: &Cache, by_prefix: bool) -> Done {
     match by_prefix {
@@ -122,5 +129,33 @@ fn a_view_is_cleared_inside() {
             .await;
         done.unwrap();
         assert!(cache.is_empty());
+    });
+}
+
+#[test]
+fn deferred_removals_of_keys_reach_them_where_there_is_no_way_back() {
+    let world = World::new();
+    let cache = one_way(&world);
+    world.run(async move {
+        for drops in [false, true] {
+            for key in ["User:1", "User:2"] {
+                cache.set(key, &1_u64).ttl("1m").await.unwrap();
+            }
+            let pending = deferred();
+            let inside = async {
+                assert!(cache.delete("User:1").await.unwrap());
+                assert_eq!(cache.delete_many(["User:2"]).await.unwrap(), 1);
+                assert_eq!(number(&cache, "User:1").await, None);
+            };
+            pending.wrap(inside).await;
+            assert_eq!(number(&cache, "User:1").await, Some(1));
+            match drops {
+                true => drop(pending),
+                false => pending.commit().await.unwrap(),
+            }
+            for key in ["User:1", "User:2"] {
+                assert_eq!(number(&cache, key).await, None, "{key}");
+            }
+        }
     });
 }
