@@ -185,7 +185,9 @@ impl Due {
 
 impl Drop for Due {
     fn drop(&mut self) {
-        let left = std::mem::take(&mut self.0);
+        let mut left = std::mem::take(&mut self.0);
+        // What lies over a cache here may have ended before the store has answered.
+        left.retain(|(cache, forgotten)| !cache.inner.forget_inside_at_once(forgotten));
         let Some((cache, _)) = left.front() else {
             return;
         };

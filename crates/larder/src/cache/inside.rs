@@ -6,7 +6,8 @@ use super::{Cache, Inner, When};
 use crate::entry::Slot;
 use crate::error::Result;
 use crate::key::Key;
-use crate::overlay::{self, Ambient, Kept, Reading};
+use crate::middleware::{Action, Intended, Outcome};
+use crate::overlay::{self, Ambient, Forgotten, Kept, Reading};
 use crate::scope;
 use crate::selector::Selector;
 use crate::switch::Operations;
@@ -161,6 +162,30 @@ impl Inner {
             }
         };
         ambient.forget(selector).then_some(were)
+    }
+
+    /// Removes inside, for whoever cannot wait: no lock is taken and nothing counted. False when nobody inside keeps it.
+    pub(crate) fn forget_inside_at_once(self: &Arc<Self>, forgotten: &Forgotten) -> bool {
+        let Some(ambient) = self.ambient() else {
+            return false;
+        };
+        let forget = |intended: Intended, forget: &dyn Fn() -> bool| {
+            let Some(mut forgetting) = self.begin(|| intended) else {
+                return true;
+            };
+            let is_kept = self.is_off(Operations::REMOVE) || forget();
+            forgetting.end(Outcome::of(is_kept));
+            is_kept
+        };
+        match forgotten {
+            Forgotten::Keys(keys) => keys.iter().all(|key| {
+                let intended = Intended::key(Action::Delete, self.bare(key.as_str()));
+                forget(intended, &|| ambient.remove(key))
+            }),
+            Forgotten::Selected(selector) => {
+                forget(Intended::selected(selector), &|| ambient.forget(selector))
+            }
+        }
     }
 
     fn sees(&self, ambient: &Ambient, key: &Key) -> bool {

@@ -420,3 +420,32 @@ fn deferred_invalidations_reach_the_store_also_when_they_are_dropped() {
         assert_eq!(store.entries(), 0);
     });
 }
+
+#[test]
+fn dropped_in_a_transaction_deferred_invalidations_are_a_part_of_it() {
+    for fails in [true, false] {
+        let Pair {
+            simulation,
+            store,
+            one,
+            two,
+            ..
+        } = Pair::new();
+        simulation.block_on(async {
+            // In the store and not in memory, so that only the store knows whether there is one.
+            two.set("k", &1_u64).ttl("1h").await.unwrap();
+            let done: Done = one
+                .transaction(Mode::Fast, |_| async {
+                    let pending = deferred();
+                    pending.wrap(one.delete("k")).await?;
+                    // The body is over before the store could answer anything.
+                    drop(pending);
+                    if fails { Err(given_up()) } else { Ok(()) }
+                })
+                .await;
+            assert_eq!(done.is_err(), fails);
+            simulation.sleep(secs(1)).await;
+            assert_eq!(store.entries(), usize::from(fails));
+        });
+    }
+}
