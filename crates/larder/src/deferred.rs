@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use crate::cache::Cache;
 use crate::error::Result;
@@ -192,14 +192,20 @@ impl Drop for Due {
             return;
         };
         let runtime = Arc::clone(&cache.inner.runtime);
-        let rest = async move {
-            for (cache, forgotten) in left {
-                // What a store says is told by an event.
-                drop(forget(&cache, &forgotten).await);
-            }
+        let alone = |(cache, forgotten): (Cache, Forgotten)| -> BoxFuture<'static, ()> {
+            // What a store says is told by an event.
+            Box::pin(async move { drop(forget(&cache, &forgotten).await) })
         };
+        let mut left: Vec<_> = left.into_iter().map(alone).collect();
+        let rest = poll_fn(move |context| {
+            left.retain_mut(|one| one.as_mut().poll(context).is_pending());
+            match left.is_empty() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
         let mut rest: BoxFuture<'static, ()> = Box::pin(rest);
-        // Memory forgets at once; only what waits for a store goes behind.
+        // Memory forgets all of it at once; only what waits for a store goes behind.
         let mut context = Context::from_waker(Waker::noop());
         if pin!(&mut rest).poll(&mut context).is_pending() {
             runtime.spawn(Task::Chore(rest));

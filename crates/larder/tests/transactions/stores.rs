@@ -449,3 +449,33 @@ fn dropped_in_a_transaction_deferred_invalidations_are_a_part_of_it() {
         });
     }
 }
+
+#[test]
+fn memory_forgets_all_that_was_deferred_before_the_store_has_answered() {
+    let Pair {
+        simulation, one, ..
+    } = Pair::new();
+    simulation.block_on(async {
+        for key in ["k", "p:1", "q:1", "tagged"] {
+            one.set(key, &1_u64).ttl("1h").tags([key]).await.unwrap();
+        }
+        let pending = deferred();
+        let inside = async {
+            one.delete("k").await.unwrap();
+            one.delete_prefix("p:").await.unwrap();
+            one.delete_pattern("q:?").await.unwrap();
+            one.delete_tags(["tagged"]).await.unwrap();
+        };
+        pending.wrap(inside).await;
+        drop(pending.commit());
+        let peek = |key: &str| one.local().get::<u64>(key).unwrap();
+        for gone in ["k", "p:1", "q:1", "tagged"] {
+            assert_eq!(peek(gone), None, "{gone}");
+        }
+        simulation.sleep(secs(1)).await;
+        assert_eq!(number(&one, "tagged").await, None);
+        for gone in ["k", "p:1", "q:1"] {
+            assert!(!one.exists(gone).await.unwrap(), "{gone}");
+        }
+    });
+}
