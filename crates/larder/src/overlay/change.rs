@@ -125,10 +125,16 @@ impl Amendment {
     fn and(mut self, later: Self) -> Self {
         self.add = match (self.add, later.add) {
             // A sum out of range was refused when it was asked for.
-            (Some(before), Some(more)) => Some(Added {
-                by: before.by.saturating_add(more.by),
-                ..before
-            }),
+            (Some(before), Some(more)) => {
+                // The first that says for how long the number lives, should it not be there any more.
+                let lives = if before.policy.ttl.is_some() {
+                    before
+                } else {
+                    more
+                };
+                let by = before.by.saturating_add(more.by);
+                Some(Added { by, ..lives })
+            }
             (before, more) => before.or(more),
         };
         self.touched = later.touched.or(self.touched);

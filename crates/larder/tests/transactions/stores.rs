@@ -479,3 +479,32 @@ fn memory_forgets_all_that_was_deferred_before_the_store_has_answered() {
         }
     });
 }
+
+#[test]
+fn a_number_that_is_gone_at_the_commit_does_not_begin_without_an_end() {
+    let Pair {
+        simulation, one, ..
+    } = Pair::new();
+    simulation.block_on(async {
+        for ends in [false, true] {
+            one.increment("n", 5).ttl("5s").await.unwrap();
+            let done: Done = one
+                .transaction(Mode::Fast, |_| async {
+                    assert_eq!(one.increment("n", 1).await?, 6);
+                    if ends {
+                        assert_eq!(one.increment("n", 1).ttl("1h").await?, 7);
+                    }
+                    simulation.sleep(secs(6)).await;
+                    Ok(())
+                })
+                .await;
+            done.unwrap();
+            let left = one.remaining_ttl("n").await.unwrap();
+            match left {
+                None => assert!(!ends),
+                Some(Remaining::For(left)) => assert!(ends && left <= secs(3_600), "{left:?}"),
+                Some(Remaining::Forever) => panic!("it never ends"),
+            }
+        }
+    });
+}

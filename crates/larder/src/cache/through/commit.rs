@@ -304,9 +304,20 @@ impl Inner {
             // One that has outlived its time is added to all the same if it is there, and if not is there no longer than it must.
             let left = |life: Duration| life.saturating_sub(gone).max(Duration::from_millis(1));
             let life = policy.longest_life().map(left);
-            let added = counters.add(key.as_str(), by, life).await;
-            self.remove(key);
-            added?;
+            // A number that has gone since it was seen would begin anew, and nothing says for how long. As in memory, it does not.
+            let text = key.as_str();
+            let is_there = policy.ttl.is_some()
+                || outside
+                    .store
+                    .remaining(&[text])
+                    .await?
+                    .iter()
+                    .any(Option::is_some);
+            if is_there {
+                let added = counters.add(text, by, life).await;
+                self.remove(key);
+                added?;
+            }
         }
         if let Some(touched) = amendment.touched {
             self.touch_through(outside, key, touched).await?;
