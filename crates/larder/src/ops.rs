@@ -572,17 +572,20 @@ impl Cache {
                 && larder_syntax::glob::matches(&kept, inner.bare(key.as_str()))
                 && inner.is_alive(slot)
         });
-        let bare = keys.iter().map(|key| inner.bare(key.as_str()));
-        let mut keys: Vec<String> = bare.map(|key| self.asked(key)).collect();
+        let bare = keys.iter().map(|key| inner.bare(key.as_str()).to_owned());
+        let mut bare: Vec<String> = bare.collect();
+        let ambient = inner.ambient();
+        let is_memory = inner.outside.is_none() && ambient.is_none();
         if inner.outside.is_some() {
-            let outside = inner.scan_outside(&inner.prefix, &kept).await?;
-            keys.extend(outside.iter().map(|key| self.asked(key)));
+            bare.extend(inner.scan_outside(&inner.prefix, &kept).await?);
+        }
+        if let Some(ambient) = ambient {
+            bare = inner.scan_inside(&ambient, &kept, bare).await?;
+        }
+        let mut keys: Vec<String> = bare.iter().map(|key| self.asked(key)).collect();
+        if !is_memory {
             keys.sort_unstable();
             keys.dedup();
-        }
-        if let Some(ambient) = inner.ambient() {
-            self.scan_inside(&ambient, pattern.as_ref(), &mut keys)
-                .await?;
         }
         Ok(keys)
     }

@@ -138,8 +138,11 @@ impl Cache {
         }
         Ok(sum)
     }
+}
 
-    /// Those of the keys of memory and the store that are seen inside, and those that are there only inside.
+impl Inner {
+    /// Those of the keys of memory and the store that are seen inside, and those that are there only inside; keys and pattern as they are kept, without
+    /// the cache's prefix.
     ///
     /// # Errors
     /// What the store says.
@@ -147,24 +150,22 @@ impl Cache {
         &self,
         ambient: &Ambient,
         pattern: &str,
-        keys: &mut Vec<String>,
-    ) -> Result<()> {
-        let inner = &self.inner;
+        mut keys: Vec<String>,
+    ) -> Result<Vec<String>> {
         let changed = ambient.keys();
-        let own = self.inner.kept_prefix(self.view());
-        let own = changed.iter().filter(|key| key.as_str().starts_with(&own));
-        let matching = own.map(|key| self.asked(inner.bare(key.as_str())));
-        keys.extend(matching.filter(|key| larder_syntax::glob::matches(pattern, key)));
+        let bare = changed.iter().map(|key| self.bare(key.as_str()));
+        let matching = bare.filter(|key| larder_syntax::glob::matches(pattern, key));
+        keys.extend(matching.map(str::to_owned));
         keys.sort_unstable();
         keys.dedup();
         let mut seen = Vec::with_capacity(keys.len());
-        for key in keys.drain(..) {
-            let full = self.full_key(&key).to_key();
+        for key in keys {
+            let full = Key::from(format!("{}{key}", self.prefix));
             let is_seen = match ambient.decide(&full) {
-                Some(slot) => slot.is_some_and(|slot| slot.keep_until() > inner.clock.now()),
+                Some(slot) => slot.is_some_and(|slot| slot.keep_until() > self.clock.now()),
                 // The tags of an entry stand in it, and a key that is changed a little must be there.
                 None if ambient.has_tags() || changed.contains(&full) => {
-                    inner.visible(ambient, &full).await?.is_some()
+                    self.visible(ambient, &full).await?.is_some()
                 }
                 None => true,
             };
@@ -172,8 +173,7 @@ impl Cache {
                 seen.push(key);
             }
         }
-        *keys = seen;
-        Ok(())
+        Ok(seen)
     }
 }
 

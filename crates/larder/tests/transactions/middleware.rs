@@ -159,3 +159,41 @@ fn deferred_removals_of_keys_reach_them_where_there_is_no_way_back() {
         }
     });
 }
+
+#[test]
+fn a_scan_inside_finds_what_was_written_there() {
+    let world = World::new();
+    let cache = cache(&world);
+    let view = cache.scoped("Shop:7:");
+    world.run(async move {
+        let done: Done = cache
+            .transaction(Mode::Fast, |_| async {
+                cache.set("User:1", &1_u64).ttl("1m").await?;
+                view.set("Name", &1_u64).ttl("1m").await?;
+                assert_eq!(cache.scan("User:*").await?, ["user:1"]);
+                assert_eq!(view.scan("N*").await?.len(), 1);
+                assert!(cache.scan("other:*").await?.is_empty());
+                Ok(())
+            })
+            .await;
+        done.unwrap();
+    });
+}
+
+#[test]
+fn a_scan_inside_leaves_out_what_was_removed_there_where_there_is_no_way_back() {
+    let world = World::new();
+    let cache = one_way(&world);
+    world.run(async move {
+        cache.set("User:1", &1_u64).ttl("1m").await.unwrap();
+        cache.set("User:2", &1_u64).ttl("1m").await.unwrap();
+        let done: Done = cache
+            .transaction(Mode::Fast, |_| async {
+                cache.delete("User:1").await?;
+                assert_eq!(cache.scan("User:*").await?.len(), 1);
+                Ok(())
+            })
+            .await;
+        done.unwrap();
+    });
+}
