@@ -145,7 +145,7 @@ where
     let limits = call.limits();
     if let Some(inside) = call.ambient(&mode) {
         // Apart from this future, which would be as large for those who are in no such scope. What runs inside cannot go on behind.
-        let load = call.inside::<S, R, _, _, _>(&inside, errors, load, settle);
+        let load = call.inside::<S, R, _, _, _>(&inside, errors, reading, load, settle);
         let mut load = Box::pin(load);
         return call
             .hard_in_time::<S, R>(limits, errors, load.as_mut())

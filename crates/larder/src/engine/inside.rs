@@ -18,12 +18,11 @@ use crate::entry::Slot;
 use crate::error::Error;
 use crate::flight::{Flight, Landing, Led, moment};
 use crate::lease::{Joined, Lease};
-use crate::middleware::Outcome;
+use crate::middleware::{Doing, Outcome};
 use crate::overlay::{Ambient, Came, Kept, Rights};
 use crate::policy::Verdict;
 use crate::scope;
 use crate::stats::Counter;
-use crate::switch::Operations;
 
 /// Where a call is, and how its value comes about there.
 pub(super) struct Inside {
@@ -58,6 +57,7 @@ impl Call<'_> {
         &self,
         inside: &Inside,
         errors: Errors<S::Error>,
+        reading: Option<Doing<'_>>,
         load: L,
         settle: T,
     ) -> R
@@ -75,7 +75,8 @@ impl Call<'_> {
             // A transaction that cannot have the lock is not committed; the body runs all the same, for it has to give a value.
             drop(ambient.lock(&self.key).await);
         }
-        if *came == Came::Loaded && !self.inner.is_off(Operations::READ) {
+        // Of what is refreshed or put nothing is read; nor where reading is off, or was left out.
+        if let Some(mut reading) = reading {
             let until = deadline(self.inner, self.plan.policy.wait);
             let (seen, began) = (self.inner.tags.epoch(), moment());
             loop {
@@ -83,17 +84,23 @@ impl Call<'_> {
                     Joined::Lead(turn, flight) => {
                         let mut lead = Lead::new(self.inner, self.base_lease(), flight);
                         if let Some(output) = self.kept_inside::<S, R>(ambient) {
+                            reading.end(Outcome::Hit);
                             return output;
                         }
                         match self.look_inside::<S, R>(ambient, &mut lead).await {
-                            Found::Answer(output) => return output,
+                            Found::Answer(output) => {
+                                reading.end(Outcome::Hit);
+                                return output;
+                            }
                             Found::Failed(error) => {
                                 if let Some(strict) = strict {
+                                    reading.end(Outcome::Failed);
                                     return S::error(strict(error));
                                 }
                             }
                             Found::Nothing => {}
                         }
+                        reading.end(Outcome::Miss);
                         return self
                             .lead_inside::<S, R, _, _, _>(inside, (turn, lead), share, load, settle)
                             .await;
@@ -101,18 +108,25 @@ impl Call<'_> {
                     Joined::Follow(flight) => {
                         let times = (seen, began);
                         match self.follow::<S, R>(&flight, until, times, share).await {
-                            Followed::Answer(output) | Followed::Served(output) => return output,
+                            Followed::Answer(output) | Followed::Served(output) => {
+                                reading.end(Outcome::Miss);
+                                return output;
+                            }
                             Followed::Again | Followed::Absent => {}
                             Followed::Late => {
                                 self.waited_too_long();
                                 break;
                             }
                             Followed::Alone => break,
-                            Followed::Past => return load().await,
+                            Followed::Past => {
+                                reading.end(Outcome::Miss);
+                                return load().await;
+                            }
                         }
                     }
                 }
             }
+            reading.end(Outcome::Miss);
         }
         let turn = ambient.turn(&self.key, *came);
         let lead = Lead::alone(self.inner, self.base_lease());

@@ -1,7 +1,8 @@
 //! What is left out, and how operations end.
 
 use larder::middleware::Action;
-use larder::{Cache, ErrorKind, Operations, Policy, cached};
+use larder::transaction::Mode;
+use larder::{Cache, ErrorKind, Operations, Policy, cached, deferred};
 
 use crate::Spy;
 use crate::support::{Cached, Origin, World, secs};
@@ -225,4 +226,48 @@ fn who_waits_for_anothers_load_has_missed() {
         told.iter().filter(|line| *line == "load k: Done").count(),
         1
     );
+}
+
+#[test]
+fn a_read_of_a_function_inside_ends_as_it_does_outside() {
+    let world = World::new();
+    let spy = Spy::new();
+    let cache = world.builder().middleware(spy.clone()).build().unwrap();
+    let function = Cached::new(&cache, &Origin::new(&world, 1), Policy::new().ttl("1m"));
+    world.run(async move {
+        let done: Result<(), larder::Error> = cache
+            .transaction(Mode::Fast, |_| async {
+                assert_eq!(function.clone().call("k").await, Ok(1));
+                Ok(())
+            })
+            .await;
+        done.unwrap();
+        assert_eq!(spy.take()[0], "get k: Miss");
+        let pending = deferred();
+        let loaded = pending.wrap(function.clone().call("other")).await;
+        assert_eq!(loaded, Ok(1));
+        assert_eq!(spy.take()[0], "get other: Miss");
+    });
+}
+
+#[test]
+fn a_read_that_is_left_out_inside_is_a_miss_wherever_the_entry_is() {
+    let world = World::new();
+    let refusing = Spy::new().refusing(Action::Get, "secret");
+    let cache = world.builder().middleware(refusing).build().unwrap();
+    let origin = Origin::new(&world, 1);
+    let function = Cached::new(&cache, &origin, Policy::new().ttl("1m"));
+    world.run(async move {
+        let done: Result<(), larder::Error> = cache
+            .transaction(Mode::Fast, |_| async {
+                cache.set("secret", &100_u64).ttl("1m").await?;
+                for _ in 0..2 {
+                    assert_eq!(function.clone().call("secret").await, Ok(1));
+                }
+                Ok(())
+            })
+            .await;
+        done.unwrap();
+        assert_eq!(origin.calls(), 2, "the source is asked each time");
+    });
 }
