@@ -508,3 +508,31 @@ fn a_number_that_is_gone_at_the_commit_does_not_begin_without_an_end() {
         }
     });
 }
+
+#[test]
+fn an_entry_whose_time_ends_while_the_commit_is_applied_takes_nothing_else_with_it() {
+    let Pair {
+        simulation,
+        link,
+        one,
+        two,
+        ..
+    } = Pair::new();
+    simulation.block_on(async {
+        one.set("short", &1_u64).ttl("1h").await.unwrap();
+        link.suffer(Faults::none().delay(Duration::from_millis(100)));
+        let done: Done = one
+            .transaction(Mode::Fast, |_| async {
+                one.set("short", &2_u64).ttl("1ms").await?;
+                one.set("long", &2_u64).ttl("1h").await?;
+                one.delete_prefix("old:").await?;
+                Ok(())
+            })
+            .await;
+        done.unwrap();
+        assert_eq!(number(&two, "long").await, Some(2));
+        for cache in [&one, &two] {
+            assert_eq!(number(cache, "short").await, None, "nothing older is left");
+        }
+    });
+}

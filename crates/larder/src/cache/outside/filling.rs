@@ -8,6 +8,18 @@ fn cannot_be_bytes(key: &Key) -> Error {
     Error::new(ErrorKind::Encode, "set", message).at(key)
 }
 
+impl Outside {
+    /// When the store is to drop an entry.
+    pub(crate) fn end_of(&self, slot: &Slot) -> Timestamp {
+        let deadlines = slot.deadlines();
+        // Without an envelope nobody could tell a stale entry from a fresh one.
+        match self.codec.has_envelope() {
+            true => deadlines.keep_until,
+            false => deadlines.refresh_at,
+        }
+    }
+}
+
 impl Inner {
     /// What memory keeps of an entry that the store held, or was told to hold, when it was `asked`: only since then may others have changed it.
     pub(crate) fn promoted(
@@ -31,13 +43,8 @@ impl Inner {
         versions: &[(Key, u64)],
     ) -> Option<(Vec<u8>, Life)> {
         let deadlines = slot.deadlines();
-        let now = self.clock.now();
-        // Without an envelope nobody could tell a stale entry from a fresh one.
-        let end = match outside.codec.has_envelope() {
-            true => deadlines.keep_until,
-            false => deadlines.refresh_at,
-        };
-        let left = end.since(now);
+        let end = outside.end_of(slot);
+        let left = end.since(self.clock.now());
         let keep_until = self.clock.to_unix(end);
         if left.is_zero() {
             return None;

@@ -253,6 +253,13 @@ impl Inner {
             .iter()
             .map(|(_, kept)| of_slot(&kept.slot))
             .collect();
+        // As in `sort`: time has passed since, and what was there before must not come back.
+        let now = self.clock.now();
+        let (leaving, over): (Vec<_>, Vec<_>) = leaving
+            .into_iter()
+            .zip(versions)
+            .partition(|((_, kept), _)| outside.end_of(&kept.slot) > now);
+        let (leaving, versions): (Vec<_>, Vec<_>) = leaving.into_iter().unzip();
         let epoch = self.tags.epoch();
         let on_their_way: Vec<OnItsWay<'_>> = leaving
             .iter()
@@ -272,7 +279,9 @@ impl Inner {
                 condition: Condition::Always,
             })
             .collect();
-        self.write_outside(outside, &writes).await?;
+        if !writes.is_empty() {
+            self.write_outside(outside, &writes).await?;
+        }
         for (on_its_way, (key, kept)) in on_their_way.into_iter().zip(&leaving) {
             outside.anew(key);
             kept.slot.stands_as_of(epoch);
@@ -282,7 +291,11 @@ impl Inner {
             }
             on_its_way.end(copy);
         }
-        Ok(())
+        let over: Vec<Key> = over.into_iter().map(|((key, _), _)| key.clone()).collect();
+        if over.is_empty() || self.is_off(Operations::REMOVE) {
+            return Ok(());
+        }
+        self.remove_keys_through(outside, &over).await
     }
 
     async fn amend_through(
