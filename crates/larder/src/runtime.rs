@@ -12,6 +12,7 @@ mod park;
 #[cfg(feature = "reactor")]
 mod reactor;
 mod system;
+mod thread;
 mod timer;
 
 pub(crate) use clock::nanos;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::timer::Timer;
-use super::{BoxFuture, Clock, Runtime, Task, block_on};
+use super::{BoxFuture, Clock, Runtime, Task, block_on, thread};
 
 /// Real time; tasks run on the Tokio runtime that is current when they start, else on threads.
 ///
@@ -71,39 +71,93 @@ fn spawn_load(future: BoxFuture<'static, ()>) {
 }
 
 /// Threads, not a pool: loads are bounded in number by the cache, and each costs more than its thread.
-fn on_thread(name: &str, job: impl FnOnce() + Send + 'static) {
-    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(job);
+fn on_thread(name: &'static str, job: impl FnOnce() + Send + 'static) {
     // The job is dropped with the error: its flight passes on and its event says that it was lost.
-    drop(spawned);
+    drop(thread::start(name, Box::new(job)));
 }
 
 mod chores {
     //! One thread polls the housekeeping of all caches; it is parked while there is none.
 
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::mpsc::{Sender, channel};
-    use std::sync::{Arc, LazyLock};
+    use std::collections::VecDeque;
+    use std::sync::Arc;
     use std::task::{Context, Wake, Waker};
 
-    use parking_lot::Mutex;
+    use parking_lot::{Condvar, Mutex};
 
-    use super::{BoxFuture, on_thread};
+    use super::super::thread::{self, Start, caught};
+    use super::BoxFuture;
+
+    static QUEUE: Queue = Queue::new(thread::start);
+
+    /// Chores whose turn it is.
+    pub(super) struct Queue {
+        state: Mutex<State>,
+        changed: Condvar,
+        start: Start,
+    }
+
+    struct State {
+        chores: VecDeque<Arc<Chore>>,
+        running: bool,
+    }
 
     struct Chore {
+        queue: &'static Queue,
         future: Mutex<Option<BoxFuture<'static, ()>>>,
     }
 
-    static QUEUE: LazyLock<Sender<Arc<Chore>>> = LazyLock::new(|| {
-        let (sender, receiver) = channel::<Arc<Chore>>();
-        on_thread("larder-chores", move || {
-            while let Ok(chore) = receiver.recv() {
+    impl Queue {
+        pub(super) const fn new(start: Start) -> Self {
+            Self {
+                state: Mutex::new(State {
+                    chores: VecDeque::new(),
+                    running: false,
+                }),
+                changed: Condvar::new(),
+                start,
+            }
+        }
+
+        /// While the thread cannot be started chores wait for the next one, which tries anew; entries then expire when they are read.
+        fn push(&'static self, chore: Arc<Chore>) {
+            let mut state = self.state.lock();
+            state.chores.push_back(chore);
+            if state.running {
+                self.changed.notify_one();
+            } else {
+                let started = (self.start)("larder-chores", Box::new(|| self.run()));
+                state.running = started.is_ok();
+            }
+        }
+
+        fn run(&self) {
+            loop {
+                let chore = self.next();
                 // Also what is dropped at the end of a turn is foreign code.
                 caught(|| turn(&chore));
                 caught(|| drop(chore));
             }
-        });
-        sender
-    });
+        }
+
+        fn next(&self) -> Arc<Chore> {
+            let mut state = self.state.lock();
+            loop {
+                match state.chores.pop_front() {
+                    Some(chore) => return chore,
+                    None => self.changed.wait(&mut state),
+                }
+            }
+        }
+
+        pub(super) fn spawn(&'static self, future: BoxFuture<'static, ()>) {
+            let future = Mutex::new(Some(future));
+            self.push(Arc::new(Chore {
+                queue: self,
+                future,
+            }));
+        }
+    }
 
     /// One poll of a chore. One that panics is over, and the others go on.
     fn turn(chore: &Arc<Chore>) {
@@ -120,25 +174,14 @@ mod chores {
         }
     }
 
-    /// `None` when it panicked.
-    fn caught<T>(f: impl FnOnce() -> T) -> Option<T> {
-        let caught = catch_unwind(AssertUnwindSafe(f));
-        // What was thrown may panic when it is dropped.
-        caught.map_err(std::mem::forget).ok()
-    }
-
     impl Wake for Chore {
         fn wake(self: Arc<Self>) {
-            // Fails only when the thread could not be started; then entries expire when they are read.
-            drop(QUEUE.send(self));
+            self.queue.push(self);
         }
     }
 
     pub(super) fn spawn(future: BoxFuture<'static, ()>) {
-        Arc::new(Chore {
-            future: Mutex::new(Some(future)),
-        })
-        .wake();
+        QUEUE.spawn(future);
     }
 }
 
@@ -158,4 +201,28 @@ pub(crate) fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::chores::Queue;
+    use super::thread::refusing;
+    use super::*;
+
+    #[test]
+    fn chores_wait_for_a_thread_that_could_not_start() {
+        static QUEUE: Queue = Queue::new(refusing::start);
+        let (told, heard) = mpsc::channel();
+        let chore = move |number: u32| -> BoxFuture<'static, ()> {
+            let told = told.clone();
+            Box::pin(async move { told.send(number).unwrap() })
+        };
+        refusing::limited(|| QUEUE.spawn(chore(1)));
+        QUEUE.spawn(chore(2));
+        drop(chore);
+        let heard: Vec<u32> = heard.iter().collect();
+        assert_eq!(heard, [1, 2]);
+    }
 }

@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::BoxFuture;
 use super::clock::{Clock, nanos};
+use super::thread::{self, Start, caught};
 
 /// How long the thread stays without a sleeper before it ends.
 const LINGER: Duration = Duration::from_secs(10);
@@ -30,14 +31,20 @@ pub(super) struct Timer {
     state: Mutex<State>,
     changed: Condvar,
     clock: Clock,
+    start: Start,
 }
 
 impl Timer {
     pub(super) fn new() -> Arc<Self> {
+        Self::with(thread::start)
+    }
+
+    fn with(start: Start) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             changed: Condvar::new(),
             clock: Clock::system(),
+            start,
         })
     }
 
@@ -55,14 +62,16 @@ impl Timer {
         let place = (until, state.arrivals);
         state.sleepers.insert(place, waker);
         if !state.running {
+            let timer = Arc::clone(self);
+            if let Err(error) = (self.start)("larder-timer", Box::new(move || timer.run())) {
+                let waker = state.sleepers.remove(&place);
+                drop(state);
+                drop(waker);
+                // Without the thread this deadline would never pass: there is nothing better to do than to say so. The next sleeper tries anew.
+                panic!("larder: cannot start the timer thread: {error}");
+            }
             state.running = true;
             state.looks_at = 0;
-            let timer = Arc::clone(self);
-            let spawned = std::thread::Builder::new()
-                .name("larder-timer".into())
-                .spawn(move || timer.run());
-            // Without the thread no deadline would ever pass: there is nothing better to do than to say so.
-            spawned.expect("larder: cannot start the timer thread");
         } else if until < state.looks_at {
             state.looks_at = until;
             self.changed.notify_one();
@@ -82,9 +91,11 @@ impl Timer {
                 due.push(entry.remove());
             }
             if !due.is_empty() {
-                // A waker is foreign code: never call it under the lock.
+                // A waker is foreign code: never call it under the lock, and let none end the thread.
                 drop(state);
-                due.drain(..).for_each(Waker::wake);
+                for waker in due.drain(..) {
+                    caught(|| waker.wake());
+                }
                 state = self.state.lock();
                 continue;
             }
@@ -121,7 +132,11 @@ impl Future for Sleep {
             Some(place) => {
                 let mut state = self.timer.state.lock();
                 match state.sleepers.get_mut(&place) {
-                    Some(slot) => *slot = waker,
+                    Some(slot) => {
+                        let before = std::mem::replace(slot, waker);
+                        drop(state);
+                        drop(before);
+                    }
                     // Woken between the look at the clock and here: look again.
                     None => {
                         drop(state);
@@ -147,7 +162,11 @@ impl Drop for Sleep {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::task::Wake;
+
     use super::super::block_on;
+    use super::super::thread::refusing;
     use super::*;
 
     #[test]
@@ -189,5 +208,39 @@ mod tests {
         assert_eq!(timer.state.lock().sleepers.len(), 1);
         drop(sleep);
         assert!(timer.state.lock().sleepers.is_empty());
+    }
+
+    #[test]
+    fn a_thread_that_could_not_start_is_started_by_the_next_sleeper() {
+        let timer = Timer::with(refusing::start);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut refused = timer.sleep(Duration::from_millis(1));
+        let poll = AssertUnwindSafe(|| refused.as_mut().poll(&mut context).is_pending());
+        let said = refusing::limited(|| catch_unwind(poll)).unwrap_err();
+        let said = said.downcast_ref::<String>().unwrap();
+        assert!(said.contains("cannot start the timer thread"), "{said}");
+        assert!(timer.state.lock().sleepers.is_empty());
+        assert!(!timer.state.lock().running);
+        block_on(timer.sleep(Duration::from_millis(1)));
+        block_on(refused);
+    }
+
+    #[test]
+    fn a_waker_that_panics_ends_no_other_sleep() {
+        struct Panics;
+        impl Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("a waker that panics");
+            }
+        }
+        let timer = Timer::new();
+        let waker = Waker::from(Arc::new(Panics));
+        let mut context = Context::from_waker(&waker);
+        let mut sleeps = [1, 1].map(|n| timer.sleep(Duration::from_millis(n)));
+        for sleep in &mut sleeps {
+            let _ = sleep.as_mut().poll(&mut context);
+        }
+        block_on(timer.sleep(Duration::from_millis(5)));
+        block_on(timer.sleep(Duration::from_millis(5)));
     }
 }
