@@ -5,20 +5,21 @@
 
 use parking_lot::Mutex;
 
-use super::size::HEADER;
+use super::size::{HEADER, READY};
 
 /// How many bits a mark has: few, so that the marks of many processes leave room, and so many that others seldom cover one.
 const BITS: usize = 8;
 
-/// A few of the bits between the first one and the filter.
+/// A few of the bits between the first two and the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark([u32; BITS]);
 
 impl Mark {
     pub(super) fn new(mut random: u64) -> Self {
-        let places = u64::from(HEADER - 1);
+        let first = READY.len() as u32;
+        let places = u64::from(HEADER - first);
         Self(std::array::from_fn(|_| {
-            let place = 1 + (random % places) as u32;
+            let place = first + (random % places) as u32;
             random /= places;
             place
         }))

@@ -80,10 +80,10 @@ impl<'a> Filter<'a> {
     }
 
     async fn ask_one(&self, key: &str) -> Result<Said> {
-        let mut positions = vec![READY];
+        let mut positions = READY.to_vec();
         positions.extend(self.size.positions(HEADER, key));
         let set = self.test(&positions).await?;
-        if !set[0] {
+        if set[..READY.len()].contains(&false) {
             self.tell_not_ready();
             return Ok(Said::NotReady);
         }
@@ -185,25 +185,29 @@ impl<'a> Filter<'a> {
         let heard = self.heard();
         let mark = heard.fill.mark().map_err(|Lost| self.was_lost())?;
         let Some(mark) = mark else {
-            return self.set(&[READY]).await.map(drop);
+            return self.set(&READY).await.map(drop);
         };
-        if !self.is_there(mark).await? {
+        let mut expected = mark.positions().to_vec();
+        if !self.are_set(&expected).await? {
             heard.fill.is_lost(mark);
             return Err(self.was_lost());
         }
-        self.set(&[READY]).await?;
-        if !self.is_there(mark).await? {
-            // Lost in between: what is said to be ready is empty.
-            heard.fill.is_lost(mark);
-            self.clear().await?;
-            return Err(self.was_lost());
+        for bit in READY {
+            self.set(&[bit]).await?;
+            expected.push(bit);
+            if !self.are_set(&expected).await? {
+                // Lost in between. One bit alone says nothing, but two processes may have set one each.
+                heard.fill.is_lost(mark);
+                self.clear().await?;
+                return Err(self.was_lost());
+            }
         }
         heard.fill.is_over(mark);
         Ok(())
     }
 
-    async fn is_there(&self, mark: Mark) -> Result<bool> {
-        let set = self.test(&mark.positions()).await?;
+    async fn are_set(&self, positions: &[u32]) -> Result<bool> {
+        let set = self.test(positions).await?;
         Ok(set.iter().all(|is_set| *is_set))
     }
 

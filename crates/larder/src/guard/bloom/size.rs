@@ -5,8 +5,9 @@ use super::Mode;
 /// What stands before the bits of the filter.
 pub(super) const HEADER: u32 = 64;
 
-/// The bit that says that a filter is complete.
-pub(super) const READY: u32 = 0;
+/// The bits that say together that a filter is complete. The second is set after the first was seen beside what was added: a filter that is lost before takes the
+/// first along, so wherever that is cut off, an empty one has the second alone at most.
+pub(super) const READY: [u32; 2] = [0, 1];
 
 /// Bits and hashes of one filter.
 ///
