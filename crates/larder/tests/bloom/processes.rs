@@ -185,6 +185,18 @@ fn a_redis_that_has_lost_the_filter_lets_calls_through() {
 }
 
 #[test]
+fn a_redis_that_takes_no_writes_answers_what_a_filter_says() {
+    let server = redis_server::alone();
+    let cache = open(&format!("redis://{}", server.address()));
+    exists::add(&cache, 1).unwrap();
+    exists::ready(&cache).unwrap();
+    redis_server::cli(server.port(), &["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(exists::add(&cache, 2).is_err(), "it takes no writes");
+    assert!(exists(&cache, 1));
+    assert!(!exists(&cache, 3), "and says so");
+}
+
+#[test]
 fn asking_is_one_round_trip_and_so_is_adding_a_thousand() {
     let server = redis_server::alone();
     let cache = open(&format!("redis://{}", server.address()));
@@ -196,7 +208,7 @@ fn asking_is_one_round_trip_and_so_is_adding_a_thousand() {
             .find_map(|told| told.strip_prefix(&*line)?.split(',').next()?.parse().ok());
         told.unwrap_or(0_u64)
     };
-    let since = |before: (u64, u64)| (calls("bitfield") - before.0, calls("evalsha") - before.1);
+    let since = |before: (u64, u64)| (calls("bitfield_ro") - before.0, calls("evalsha") - before.1);
     // The script becomes known, and how full the filter is has been looked at.
     exists::add_many(&cache, 0..1_000).unwrap();
     exists::ready(&cache).unwrap();

@@ -152,7 +152,7 @@ impl Bits for Redis {
         })
     }
 
-    /// [BITFIELD](https://redis.io/docs/latest/commands/bitfield/): many bits in one command.
+    /// [BITFIELD_RO](https://redis.io/docs/latest/commands/bitfield_ro/): many bits in one command that is no write, so a full server and a user who only reads may ask too.
     fn test<'a>(&'a self, key: &'a str, positions: &'a [u32]) -> StoreFuture<'a, Vec<bool>> {
         Box::pin(async move {
             if positions.is_empty() {
@@ -160,7 +160,8 @@ impl Bits for Redis {
             }
             let room = key.len() + 21 * positions.len() + 32;
             let mut cmd = Cmd::with_capacity(2 + 3 * positions.len(), room);
-            cmd.arg("BITFIELD").arg(self.names.beside(key, Kind::Bits));
+            cmd.arg("BITFIELD_RO")
+                .arg(self.names.beside(key, Kind::Bits));
             for position in positions {
                 cmd.arg("GET").arg("u1").arg(position);
             }
