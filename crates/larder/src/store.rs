@@ -339,6 +339,12 @@ pub struct Page {
 pub trait Counters: Send + Sync {
     /// Adds and gives the sum; a key that is not there counts as 0 and then gets this life, which later additions leave as it is.
     fn add<'a>(&'a self, key: &'a str, by: i64, life: Life) -> StoreFuture<'a, i64>;
+
+    /// The same for a number that guards count in and nobody reads as an entry: no cap of a chain shortens its life. A store that wraps others passes it on; all others
+    /// leave it as it is.
+    fn count<'a>(&'a self, key: &'a str, by: i64, life: Life) -> StoreFuture<'a, i64> {
+        self.add(key, by, life)
+    }
 }
 
 /// Locks with an owner and an end.

@@ -169,6 +169,26 @@ fn a_value_rises_with_what_is_left_of_its_life_and_no_longer_than_each_cap() {
 }
 
 #[test]
+fn a_cap_holds_for_the_numbers_of_callers_and_not_for_those_of_guards() {
+    let simulation = Simulation::new(1);
+    let place = MemoryStore::new(simulation.runtime());
+    let capped: Arc<dyn Store> = chain(vec![Level::new(Arc::new(place.clone())).cap(secs(60))]);
+    // Whatever stands around the chain.
+    let routed = Routed::new(capped.clone()).route("far:", capped);
+    let guarded = Guarded::builder(Arc::new(routed), simulation.runtime()).build();
+    let store = Prefixed::new(Arc::new(guarded), "far:");
+    let counters = store.counters().unwrap();
+    simulation.block_on(async {
+        let life = Some(secs(600));
+        assert_eq!(counters.add("calls", 2, life).await.unwrap(), 2);
+        assert_eq!(counters.count("calls", 1, life).await.unwrap(), 3);
+        assert_eq!(counters.count("failures", 1, life).await.unwrap(), 1);
+        let left = store.remaining(&["calls", "failures"]).await.unwrap();
+        assert_eq!(left, [Some(Some(secs(60))), Some(life)]);
+    });
+}
+
+#[test]
 fn what_is_brought_up_while_it_is_removed_does_not_stay() {
     explore(0..200, |simulation| {
         let world = Arc::new(World::new(simulation.clone(), 3));

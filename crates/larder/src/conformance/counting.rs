@@ -44,6 +44,11 @@ pub(super) async fn sums_are_kept_as_decimal_text(trial: &Trial<'_>) -> Outcome 
         3,
         "adding to what was removed",
     )?;
+    same(
+        counters.count(&key, 2, HOUR).await?,
+        5,
+        "counting, as guards do, to what was added",
+    )?;
     let odd = trial.key("ö {*}\n");
     same(
         counters.add(&odd, 4, HOUR).await?,

@@ -398,6 +398,13 @@ impl Counters for Guarded {
         };
         Box::pin(self.ask("increment", counters.add(key, by, life)))
     }
+
+    fn count<'a>(&'a self, key: &'a str, by: i64, life: Life) -> StoreFuture<'a, i64> {
+        let Some(counters) = self.inner.store.counters() else {
+            return self.lacks("count");
+        };
+        Box::pin(self.ask("count", counters.count(key, by, life)))
+    }
 }
 
 impl Locks for Guarded {

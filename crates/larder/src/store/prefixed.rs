@@ -241,6 +241,13 @@ impl Counters for Prefixed {
         };
         Box::pin(async move { counters.add(&self.within(key), by, life).await })
     }
+
+    fn count<'a>(&'a self, key: &'a str, by: i64, life: Life) -> StoreFuture<'a, i64> {
+        let Some(counters) = self.store.counters() else {
+            return self.lacks("count");
+        };
+        Box::pin(async move { counters.count(&self.within(key), by, life).await })
+    }
 }
 
 impl Locks for Prefixed {

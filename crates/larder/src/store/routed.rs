@@ -226,6 +226,13 @@ impl Counters for Routed {
             None => self.lacks("increment", key),
         }
     }
+
+    fn count<'a>(&'a self, key: &'a str, by: i64, life: Life) -> StoreFuture<'a, i64> {
+        match self.stores[self.of(key)].counters() {
+            Some(counters) => counters.count(key, by, life),
+            None => self.lacks("count", key),
+        }
+    }
 }
 
 impl Locks for Routed {

@@ -59,7 +59,7 @@ impl Level {
 /// - **Removing** and forgetting tags go from the deepest level up, to all. It fails only if a level neither did nor remembers it.
 ///   A level above that cannot remove by pattern removes by the pattern's literal prefix.
 /// - **Scanning** tells the keys of the deepest level and then those of the levels above; a key may come twice. What only a level has that cannot scan is not told.
-/// - **Counters, locks, windows** are those of the deepest level that has them. **Word** of others' changes comes from the deepest level that has it, and is also acted on
+/// - **Counters, locks, windows** are those of the deepest level that has them; its cap holds for what is added to, not for what guards [count](Counters::count). **Word** of others' changes comes from the deepest level that has it, and is also acted on
 ///   above that level before it is read again.
 ///
 /// # Levels that fail

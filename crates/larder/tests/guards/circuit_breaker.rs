@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use larder::guard::{CircuitBreaker, CircuitState, Locked};
+use larder::store::{Level, Tiers};
 use larder::testing::{Faults, MemoryStore, Simulation, Spawned};
 use larder::{Cache, Event, Reason, Refused, cached, circuit_breaker};
 
@@ -652,6 +653,28 @@ fn all_processes_see_one_shared_circuit() {
         assert!(scene.call(cache, Source::Works).is_ok());
         assert_eq!(state(cache), CircuitState::Closed);
     }
+}
+
+#[test]
+fn a_cap_of_the_store_cuts_nothing_that_a_shared_circuit_counts() {
+    let mut scene = Scene::shared();
+    scene.breaker = CircuitBreaker::new("50%", "10m", "30s").shared();
+    scene.breaker = scene.breaker.min_calls(4).half_open(1).successes(2);
+    let store = scene.store.take().unwrap();
+    let chain = Tiers::new(vec![Level::new(Arc::new(store)).cap(secs(60))]).unwrap();
+    let builder = scene.simulation.cache_builder().store(Arc::new(chain));
+    let cache = builder.build().unwrap();
+    // In the circuit of this process they would have been too few.
+    for _ in 0..4 {
+        assert_eq!(state(&cache), CircuitState::Closed);
+        assert_eq!(scene.call(&cache, Source::Fails), Err(Oops::Down));
+        scene.simulation.advance(secs(120));
+    }
+    assert_eq!(state(&cache), CircuitState::HalfOpen);
+    assert!(scene.call(&cache, Source::Works).is_ok());
+    scene.simulation.advance(secs(90));
+    assert!(scene.call(&cache, Source::Works).is_ok());
+    assert_eq!(state(&cache), CircuitState::Closed);
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Shared {
     /// Adds to the number that stands for the time between two turns of the circuit; 0 if there is none.
     async fn round(&self, by: i64) -> Result<i64> {
         let name = self.name("round");
-        let counted = self.counters()?.add(&name, by, Some(self.life()));
+        let counted = self.counters()?.count(&name, by, Some(self.life()));
         self.bounded(counted).await
     }
 
@@ -239,7 +239,7 @@ impl Shared {
 
     async fn succeed(&self) -> Result<()> {
         let good = self.name("good");
-        let counted = self.counters()?.add(&good, 1, Some(self.life()));
+        let counted = self.counters()?.count(&good, 1, Some(self.life()));
         let counted = self.bounded(counted).await?;
         if counted.unsigned_abs() < self.terms.successes {
             return Ok(());
@@ -312,7 +312,7 @@ impl Shared {
     async fn add(&self, counters: &dyn Counters, slice: u64, by: i64) -> Result<i64> {
         let (name, per) = (self.counted(slice), Duration::from_nanos(self.terms.per));
         let life = per.saturating_add(per / 10);
-        self.bounded(counters.add(&name, by, Some(life))).await
+        self.bounded(counters.count(&name, by, Some(life))).await
     }
 
     async fn bounded<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {

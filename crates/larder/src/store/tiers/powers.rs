@@ -44,7 +44,7 @@ impl Tiers {
     }
 
     /// The number lives on one level: what deeper ones have is brought up first and taken away afterwards.
-    async fn count(&self, key: &str, by: i64, life: Life) -> Result<i64> {
+    async fn sum(&self, key: &str, by: i64, life: Life) -> Result<i64> {
         let Some((level, counters)) = self.counting() else {
             return self.lacks("increment").await;
         };
@@ -73,7 +73,15 @@ impl Tiers {
 
 impl Counters for Tiers {
     fn add<'a>(&'a self, key: &'a str, by: i64, life: Life) -> StoreFuture<'a, i64> {
-        Box::pin(self.count(key, by, life))
+        Box::pin(self.sum(key, by, life))
+    }
+
+    /// No other level has such a number, and none is to serve it.
+    fn count<'a>(&'a self, key: &'a str, by: i64, life: Life) -> StoreFuture<'a, i64> {
+        match self.counting() {
+            Some((_, counters)) => counters.count(key, by, life),
+            None => self.lacks("count"),
+        }
     }
 }
 
