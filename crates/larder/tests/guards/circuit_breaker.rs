@@ -392,6 +392,29 @@ fn a_tried_call_that_hangs_past_a_turn_says_nothing_of_what_comes_after() {
 }
 
 #[test]
+fn calls_that_are_tried_together_and_lose_their_places_count_all_the_same() {
+    for seed in 0..100 {
+        let mut scene = Scene::shared();
+        scene.simulation = Simulation::new(seed);
+        let store = MemoryStore::new(scene.simulation.runtime());
+        scene.store = Some(store.clone());
+        scene.breaker = scene.breaker.half_open(2).successes(2);
+        let [(one, of_one), (two, of_two)] = [scene.cuttable(), scene.cuttable()];
+        scene.open(&one);
+        scene.simulation.advance(secs(30));
+        for link in [of_one, of_two] {
+            link.suffer(Faults::none().delay(millis(20)));
+        }
+        let tried = [&one, &two].map(|cache| scene.start(cache, Source::Takes(secs(40))));
+        for call in tried {
+            assert!(scene.end(call).is_ok());
+        }
+        let states = [&one, &two].map(state);
+        assert!(states.contains(&CircuitState::Closed), "of seed {seed}");
+    }
+}
+
+#[test]
 fn a_success_does_not_close_what_another_process_opens_at_the_same_time() {
     let mut opened = 0;
     for seed in 0..400 {

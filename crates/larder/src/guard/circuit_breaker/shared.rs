@@ -166,17 +166,14 @@ impl Shared {
             return Ok(None);
         }
         place.round = match self.round(0).await? {
-            // The first one names it.
-            0 => {
-                let random = self.asking.ground().runtime().random();
-                self.round((random >> 2) as i64 | 1).await?
-            }
+            // What named it is over, or was lost: whoever sees that first names it.
+            0 => self.round(self.chance()).await?,
             round => round,
         };
         Ok(Some(place))
     }
 
-    /// Adds to the number that stands for the time between two turns of the circuit; 0 if there is none.
+    /// Adds to the number that stands for the time between two turns of the circuit; 0 if nobody has added yet.
     async fn round(&self, by: i64) -> Result<i64> {
         let name = self.name("round");
         let counted = self.counters()?.count(&name, by, Some(self.life()));
@@ -279,11 +276,17 @@ impl Shared {
         let present = self.slice();
         // One more, for a machine whose clock is ahead.
         let slices = (0..=SLICES).map(|back| self.counted((present + 1).saturating_sub(back)));
-        let others = ["good", "round"].map(|part| self.name(part));
-        let names: Vec<String> = slices.chain(others).collect();
+        let names: Vec<String> = slices.chain([self.name("good")]).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let removal = Removal::Keys(&names);
-        self.bounded(self.store.remove(&removal)).await.map(drop)
+        self.bounded(self.store.remove(&removal)).await?;
+        // The turn itself names what follows, so that all calls that are tried then agree.
+        self.round(self.chance()).await.map(drop)
+    }
+
+    /// Something to add to a round: never the same again, and so little that the sum over many turns is a number.
+    fn chance(&self) -> i64 {
+        (self.asking.ground().runtime().random() >> 24) as i64 | 1
     }
 
     /// The store did not hear of a call: the circuit of this process does.
