@@ -95,17 +95,27 @@ impl Call<'_> {
         S: Shape<R>,
         S::Value: Cacheable,
     {
-        let now = self.inner.clock.now();
-        let verdict = slot.verdict(now);
-        let served =
-            matches!(verdict, Verdict::Fresh | Verdict::Refresh) && self.allows(&slot, now);
-        let (kind, value) = slot.shared();
-        let value = S::read(kind, value).filter(|_| served && slot.spend());
-        let Some(value) = value else {
+        let Some((value, verdict)) = self.spent::<S, R>(&slot) else {
             return Err(slot);
         };
         self.serve(outside, lead, &slot, verdict, is_bare);
         Ok((S::value(value), verdict))
+    }
+
+    /// The value of an entry of the store that may be served now, which counts as one of its hits.
+    fn spent<S, R>(&self, slot: &Slot) -> Option<(S::Value, Verdict)>
+    where
+        S: Shape<R>,
+        S::Value: Cacheable,
+    {
+        let now = self.inner.clock.now();
+        let verdict = slot.verdict(now);
+        if !matches!(verdict, Verdict::Fresh | Verdict::Refresh) || !self.allows(slot, now) {
+            return None;
+        }
+        let (kind, value) = slot.shared();
+        let value = S::read(kind, value).filter(|_| slot.spend())?;
+        Some((value, verdict))
     }
 
     /// What the store has, while a reload of it runs behind: nobody waits for that.
@@ -116,13 +126,7 @@ impl Call<'_> {
     {
         let outside = self.outside()?;
         let slot = Box::pin(self.glance(outside, seen)).await?;
-        let now = self.inner.clock.now();
-        let verdict = slot.verdict(now);
-        if !matches!(verdict, Verdict::Fresh | Verdict::Refresh) || !self.allows(&slot, now) {
-            return None;
-        }
-        let (kind, value) = slot.shared();
-        let value = S::read(kind, value).filter(|_| slot.spend())?;
+        let (value, verdict) = self.spent::<S, R>(&slot)?;
         self.found_outside(outside, &slot, verdict);
         outside.note(&self.key, &slot);
         Some(S::value(value))
