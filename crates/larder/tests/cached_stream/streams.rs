@@ -89,6 +89,42 @@ fn a_slow_source_is_waited_for_as_long_as_the_policy_says() {
     assert_eq!(scene.rows.calls(), 1);
 }
 
+#[cached_stream(key = "safe", ttl = "1m", fail_safe = "1d", wait = "2s", cache = rows.cache)]
+fn safe(rows: Rows) -> impl Stream<Item = u64> + Send {
+    rows.start();
+    stream::iter(0..2).then(move |at| {
+        let rows = rows.clone();
+        async move {
+            rows.pass(at).await;
+            rows.row(at).unwrap()
+        }
+    })
+}
+
+#[test]
+fn who_waits_too_long_is_given_a_recording_that_is_kept_for_failures() {
+    let scene = Scene::new();
+    let read = || {
+        let source = scene.rows.clone();
+        let read = async move { safe(source).collect::<Vec<_>>().await };
+        let running = scene.world.spawn(read);
+        scene.world.settle();
+        running
+    };
+    assert_eq!(read().value(), [0, 1]);
+    scene.world.advance(secs(60));
+    scene.rows.change(|state| state.edition = 1);
+    let gate = scene.rows.hold(1);
+    let leader = read();
+    let follower = read();
+    scene.world.advance(secs(2));
+    assert_eq!(follower.value(), [0, 1]);
+    assert_eq!(scene.rows.calls(), 2, "the source is asked by one");
+    gate.open();
+    scene.world.settle();
+    assert_eq!(leader.value(), [100, 101]);
+}
+
 #[test]
 fn a_consumer_that_stalls_keeps_nobody_waiting_for_long() {
     let scene = Scene::new();
